@@ -1,0 +1,1 @@
+"""Diagnostics as text: one module per format, each a pure function of (diagnostics, files)."""

@@ -1,0 +1,321 @@
+"""The plan: the span-free, typed, canonical form of a program. Every backend reads this and nothing above it.
+
+Names in a plan are qualified by module (``fraud.cards.approved``). A feature is named by
+:class:`FeatureId`. All times and durations are integers in microseconds; timestamps count from
+1970-01-01T00:00:00Z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from astrafs.typesys import Type
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FeatureId:
+    """Names one version of one feature of one entity (or request)."""
+
+    entity: str
+    name: str
+    version: int = 1
+
+    def __str__(self) -> str:
+        tail = "" if self.version == 1 else f"@{self.version}"
+        return f"{self.entity}.{self.name}{tail}"
+
+
+# --- expressions ------------------------------------------------------------------------------------------
+
+Value = None | bool | int | float | str | bytes | Decimal
+"""A literal: timestamps, dates (days since 1970-01-01) and durations are ``int``; enums are ``str``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant. ``value is None`` is a typed null."""
+
+    value: Value
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the row at hand: in stream columns, conditions, aggregate inputs, keys, ``expect``."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """A key column of the entity (or a field of the request) whose feature is being evaluated."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTime:
+    """The prediction time ``t`` of the feature's context (the row's own time inside a stream)."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRef:
+    """Another feature of the same entity at the same (key, t, K)."""
+
+    feature: FeatureId
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A builtin scalar function or operator; ``function`` names its row in ``astrafs.builtins``.
+
+    Arguments already have the types that the row asks for: every widening is an explicit ``to_float`` or
+    ``to_decimal`` call. ``type`` is the result type, exact in nullability, precision and scale.
+    """
+
+    function: str
+    args: tuple[Expr, ...]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLookup:
+    """``X[keys].feature offset d``: a feature of another entity, at the context's time minus ``offset``.
+
+    ``keys`` give one expression per key column of ``entity``, in its order. A null in any key gives the
+    feature of no entity: its value over empty windows.
+    """
+
+    entity: str
+    keys: tuple[Expr, ...]
+    feature: FeatureId
+    offset: int
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class TableLookup:
+    """``table[keys].column``: the changelog's value as of the context's time minus ``offset``.
+
+    A value whose row is older than ``max_age`` (e < t - offset - max_age) is null, as is one without a row
+    or with a null key.
+    """
+
+    table: str
+    keys: tuple[Expr, ...]
+    column: str
+    offset: int
+    max_age: int | None
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class RangeWindow:
+    """Rows by age: with ``t' = floor(t / every) * every`` (``t`` where ``every`` is None) and ``age = t' - e``.
+
+    A row is in it iff it is visible and ``near <(=) age <(=) far``, ``<=`` where that edge is closed.
+    ``far is None`` has no far edge. Visible means ``k <= t`` and ``k <= K`` (and the window itself bounds
+    ``e``): a window whose near edge is ``0`` and open holds ``e < t``.
+    Negative ages lie in the future: only labels and sources known ahead have them.
+    ``over 7d`` is ``RangeWindow(far=7d, near=0, far_closed=True, near_closed=False)``.
+    """
+
+    far: int | None
+    near: int
+    far_closed: bool
+    near_closed: bool
+    every: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastWindow:
+    """The ``rows`` latest visible rows (e < t) in (e, key) order, of those with age <= ``within`` if given."""
+
+    rows: int
+    within: int | None = None
+
+
+Window = RangeWindow | LastWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """``function(args where condition) over window`` on the rows of ``rows`` that belong to the entity.
+
+    ``keys`` give, per key column of the entity, an expression over the row; a row with a null in any of them
+    belongs to no entity. ``block_where`` is the ``where`` of the ``features`` block: rows that fail it are not
+    in the window at all (they do not count for ``last N``). ``where`` only filters the aggregate's inputs.
+    """
+
+    function: str
+    args: tuple[Expr, ...]
+    where: Expr | None
+    block_where: Expr | None
+    rows: str
+    keys: tuple[Expr, ...]
+    window: Window
+    type: Type
+
+
+Expr = (
+    Literal
+    | Column
+    | KeyPart
+    | EvaluationTime
+    | FeatureRef
+    | Call
+    | EntityLookup
+    | TableLookup
+    | Aggregate
+)
+
+
+# --- declarations -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named, typed key column, request field or computed column slot."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An entity with its key columns, or a request (``request=True``) with its fields as ``keys``.
+
+    A request is no entity: nulls in its (nullable) fields are ordinary values, and it has no windows of its own.
+    """
+
+    name: str
+    keys: tuple[Field, ...]
+    request: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumn:
+    """k(r) is the value of this column."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """k(r) = e(r) + ``delay`` (0 where nothing is declared)."""
+
+    delay: int
+
+
+Knowledge = KnownColumn | Delay
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A declared column. ``physical`` is its name in the file; ``zone`` the IANA zone of a local time.
+
+    ``settles`` (microseconds) and ``known_at`` (a column name) restrict reading it; see ``astrafs.leakage``.
+    """
+
+    name: str
+    type: Type
+    physical: str = ""
+    zone: str = ""
+    settles: int | None = None
+    known_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An event source, or a changelog (``table=True``; no ``time`` iff ``static`` gives its reason).
+
+    Rows of a source are ordered by (e, key); ``key`` is unique in a source and the lookup key of a table.
+    """
+
+    name: str
+    table: bool
+    columns: tuple[SourceColumn, ...]
+    key: tuple[str, ...]
+    time: str
+    knowledge: Knowledge
+    ahead: bool = False
+    static: str = ""
+    max_age: int | None = None
+    retention: int | None = None
+    expects: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedColumn:
+    """A stream's extra column: ``expression`` over the base columns, lookups at the row's own time."""
+
+    name: str
+    expression: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Rows of ``base`` (a source or stream) where ``where`` is true, re-timed to ``time`` if given, with columns.
+
+    With ``time``: e becomes its value (earlier than the old e is a contract violation) and k at least the new e.
+    ``where`` and ``time`` read base columns only. A stream keeps all base columns and the base key.
+    """
+
+    name: str
+    base: str
+    where: Expr | None
+    time: Expr | None
+    columns: tuple[ComputedColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One version of one feature; ``depends`` in ``plan.graph`` is derived from ``expression``."""
+
+    id: FeatureId
+    type: Type
+    expression: Expr
+    doc: str = field(default="", compare=False)
+    owner: str = field(default="", compare=False)
+    tags: tuple[str, ...] = field(default=(), compare=False)
+    deprecated: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One column of a view: its name and a ``FeatureRef``, ``EntityLookup`` or ``KeyPart``."""
+
+    name: str
+    expression: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The vector served for ``entity``: same names, order and types for training and serving."""
+
+    name: str
+    entity: str
+    outputs: tuple[Output, ...]
+    doc: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole program. Every tuple is sorted by name, so equal programs are equal plans."""
+
+    entities: tuple[Entity, ...]
+    sources: tuple[Source, ...]
+    streams: tuple[Stream, ...]
+    features: tuple[Feature, ...]
+    views: tuple[View, ...]
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,73 @@
+"""Walking plan expressions: children in one fixed order, and rebuilding with new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from astrafs.plan import ir
+from astrafs.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a plan expression was written: a tree parallel to the expression by :func:`children`.
+
+    Plans hold no spans (the plan is the identity); diagnostics walk an expression and its origin together.
+    """
+
+    span: Span
+    children: tuple[Origin, ...] = ()
+
+
+def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
+    """Return the direct sub-expressions of ``expr``, in the order that :class:`Origin` uses."""
+    match expr:
+        case ir.Literal() | ir.Column() | ir.KeyPart() | ir.EvaluationTime() | ir.FeatureRef():
+            return ()
+        case ir.Call():
+            return expr.args
+        case ir.EntityLookup() | ir.TableLookup():
+            return expr.keys
+        case ir.Aggregate():
+            filters = tuple(part for part in (expr.where, expr.block_where) if part is not None)
+            return (*expr.args, *filters, *expr.keys)
+        case _:
+            assert_never(expr)
+
+
+def rebuild(expr: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
+    """Return ``expr`` with ``parts`` (as from :func:`children`) in place of its sub-expressions."""
+    match expr:
+        case ir.Literal() | ir.Column() | ir.KeyPart() | ir.EvaluationTime() | ir.FeatureRef():
+            return expr
+        case ir.Call():
+            return replace(expr, args=parts)
+        case ir.EntityLookup() | ir.TableLookup():
+            return replace(expr, keys=parts)
+        case ir.Aggregate():
+            rest = iter(parts)
+            return replace(
+                expr,
+                args=tuple(next(rest) for _ in expr.args),
+                where=next(rest) if expr.where is not None else None,
+                block_where=next(rest) if expr.block_where is not None else None,
+                keys=tuple(next(rest) for _ in expr.keys),
+            )
+        case _:
+            assert_never(expr)
+
+
+def transform(expr: ir.Expr, change: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
+    """Apply ``change`` to every node, leaves first."""
+    parts = children(expr)
+    new = tuple(transform(part, change) for part in parts)
+    return change(rebuild(expr, new) if new != parts else expr)
+
+
+def walk(expr: ir.Expr) -> Iterator[ir.Expr]:
+    """Yield ``expr`` and everything in it, parents first."""
+    yield expr
+    for part in children(expr):
+        yield from walk(part)

@@ -1,0 +1,1 @@
+"""The parity harness: generated programs on which the reference and DuckDB must agree to the last bit."""
