@@ -1,27 +1,27 @@
-"""Run errors that a value can cause: an operation that has no result of its type stops the run."""
+"""The failures of values, under the name that the layers above import."""
 
-from __future__ import annotations
+from astrafs.values.errors import (
+    BAD_ARGUMENT,
+    BAD_CAST,
+    DECIMAL_OVERFLOW,
+    FLOAT_OVERFLOW,
+    INT_OVERFLOW,
+    MARK,
+    SUM_RANGE,
+    TIME_RANGE,
+    ValueFailure,
+    sql_error,
+)
 
-MARK = "AFSERR"
-INT_OVERFLOW = "AFS0930"
-FLOAT_OVERFLOW = "AFS0931"
-DECIMAL_OVERFLOW = "AFS0932"
-BAD_CAST = "AFS0933"
-TIME_RANGE = "AFS0934"
-BAD_ARGUMENT = "AFS0935"
-SUM_RANGE = "AFS0936"
-
-
-class ValueFailure(Exception):
-    """A value made the run impossible; ``code`` is the diagnostic's id."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{MARK}|{code}|{message}")
-        self.code = code
-        self.message = message
-
-
-def sql_error(code: str, message: str) -> str:
-    """Return the DuckDB call that raises the same failure, in a form that the session can read back."""
-    quoted = message.replace("'", "''")
-    return f"error('{MARK}|{code}|{quoted}')"
+__all__ = [
+    "BAD_ARGUMENT",
+    "BAD_CAST",
+    "DECIMAL_OVERFLOW",
+    "FLOAT_OVERFLOW",
+    "INT_OVERFLOW",
+    "MARK",
+    "SUM_RANGE",
+    "TIME_RANGE",
+    "ValueFailure",
+    "sql_error",
+]

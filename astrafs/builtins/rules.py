@@ -128,8 +128,12 @@ def common_number(types: Sequence[Type], constants: Sequence[Any]) -> Type:
         for index, (type_, constant) in enumerate(zip(types, constants, strict=True)):
             found = as_decimal(type_, constant)
             if found is None:
-                expected = "a literal of at most 38 digits" if constant is not None else (
-                    "a decimal or int beside a decimal; write `decimal(x, p, s)`, or `float(...)` around the decimal"
+                expected = (
+                    "a literal of at most 38 digits"
+                    if constant is not None
+                    else (
+                        "a decimal or int beside a decimal; write `decimal(x, p, s)`, or `float(...)` around the decimal"
+                    )
                 )
                 raise Mismatch(index, expected)
             result = found if result is None else cover(result, found)

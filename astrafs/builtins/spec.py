@@ -82,3 +82,39 @@ class Class(StrEnum):
     SEMIGROUP = "min, max and the like: states merge, nothing can be taken out"
     DISTINCT = "counts different values"
     ORDERED = "depends on (e, key) order"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One running total of an invertible aggregate.
+
+    ``row`` is the DuckDB text of what a row adds (holes ``{0}``, ``{1}`` for the inputs), ``sql_type`` the type
+    of the totals. Totals are exact integers or decimals, so rows may be subtracted again in any order.
+    """
+
+    row: str
+    sql_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateFunction:
+    """An aggregate. Rows whose condition is not true or with a null input are never seen by it.
+
+    ``states`` (argument types -> states) and ``finish`` (totals' SQL texts, argument types, result type -> SQL
+    text) serve the invertible class. ``merge`` names the SQL function that joins two states of the semigroup class
+    (``min`` or ``max``): of the input itself, or for the ordered class of the row's rank in (e, key) order.
+    ``keep_nulls`` lets rows with a null input take part (``first_row``). ``kernels`` names the functions of
+    ``astrafs.kernels`` that ``states`` and ``finish`` call.
+    """
+
+    name: str
+    params: str
+    rule: Callable[[tuple[Type, ...], tuple[Any, ...]], Signature]
+    kind: Class
+    empty: Any
+    doc: str
+    states: Callable[[tuple[Type, ...]], tuple[State, ...]] | None = None
+    finish: Callable[[tuple[str, ...], tuple[Type, ...], Type], str] | None = None
+    merge: str = ""
+    keep_nulls: bool = False
+    examples: tuple[Example, ...] = ()

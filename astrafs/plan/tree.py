@@ -15,10 +15,12 @@ class Origin:
     """Where a plan expression was written: a tree parallel to the expression by :func:`children`.
 
     Plans hold no spans (the plan is the identity); diagnostics walk an expression and its origin together.
+    ``detail`` is the window of an aggregate, and the ``within``/``offset`` of a lookup.
     """
 
     span: Span
     children: tuple[Origin, ...] = ()
+    detail: Span | None = None
 
 
 def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:

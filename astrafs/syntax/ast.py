@@ -37,6 +37,10 @@ class UnitExpr:
     span: Span = _span()
 
 
+BAD_TYPE = "?"
+"""The name of a type that the parser could not read; already reported."""
+
+
 @dataclass(frozen=True, slots=True)
 class TypeExpr:
     """``decimal(12, 2)? [usd]``, ``enum("a", "b")``, ``list[int]``, ``User?``.

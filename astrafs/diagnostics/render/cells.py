@@ -8,7 +8,9 @@ TAB_WIDTH = 4
 
 
 def cell_width(character: str) -> int:
-    """Return how many terminal cells ``character`` takes: 0, 1 or 2 (tabs and controls are not for this)."""
+    """Return how many terminal cells ``character`` takes: 0, 1 or 2 (tabs and controls are not for
+    this).
+    """
     if character < "\x7f":
         return 1
     if unicodedata.category(character) in ("Mn", "Me"):
@@ -24,7 +26,9 @@ def is_hidden(character: str) -> bool:
 
 
 def reveal(text: str) -> str:
-    """Replace control and invisible characters by ``<U+XXXX>``, so that text cannot steer the terminal."""
+    """Replace control and invisible characters by ``<U+XXXX>``, so that text cannot steer the
+    terminal.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"<U+{ord(one):04X}>" if is_hidden(one) else one for one in text)
@@ -36,7 +40,8 @@ def text_width(text: str) -> int:
 
 
 def lay_out(line: str) -> tuple[str, tuple[int, ...]]:
-    """Return ``line`` as drawn (tabs expanded, invisible characters revealed) and the cell of each code point.
+    """Return ``line`` as drawn (tabs expanded, invisible characters revealed) and the cell of each
+    code point.
 
     The cells have one entry more than the line: the cell after its last character.
     """
@@ -84,7 +89,9 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def clip(text: str, start: int, width: int) -> str:
-    """Return the part of ``text`` in the cells ``start`` to ``start + width``; a wide character cut in two is a space."""
+    """Return the part of ``text`` in the cells ``start`` to ``start + width``; a wide character cut
+    in two is a space.
+    """
     if text.isascii():
         return text[start : start + width]
     out: list[str] = []

@@ -6,14 +6,14 @@ import math
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from fractions import Fraction
 
-from astrafs.builtins.errors import (
+from astrafs.typesys import Kind, Type
+from astrafs.values.errors import (
     DECIMAL_OVERFLOW,
     FLOAT_OVERFLOW,
     INT_OVERFLOW,
     TIME_RANGE,
     ValueFailure,
 )
-from astrafs.typesys import Kind, Type
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 DAY = 86_400_000_000

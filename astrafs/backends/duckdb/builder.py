@@ -1,0 +1,78 @@
+"""Collecting steps: fresh relation names, comments, and when a relation is no longer needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.script import Check, Step
+from astrafs.plan import ir
+
+
+@dataclass(slots=True)
+class Builder:
+    """The script under construction, with the plan's declarations by name."""
+
+    plan: ir.Plan
+    sources: dict[str, ir.Source] = field(init=False)
+    streams: dict[str, ir.Stream] = field(init=False)
+    entities: dict[str, ir.Entity] = field(init=False)
+    features: dict[ir.FeatureId, ir.Feature] = field(init=False)
+    steps: list[Step] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    inputs: dict[str, set[str]] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
+    """Relations that are built once and shared: streams, table versions."""
+    readers: dict[ir.Aggregate, list[str]] = field(default_factory=dict)
+    """Which features use an aggregate, for the comments of the script."""
+    _names: int = 0
+
+    def __post_init__(self) -> None:
+        self.sources = {source.name: source for source in self.plan.sources}
+        self.streams = {stream.name: stream for stream in self.plan.streams}
+        self.entities = {entity.name: entity for entity in self.plan.entities}
+        self.features = {feature.id: feature for feature in self.plan.features}
+
+    def step(self, hint: str, sql: str, comment: str) -> str:
+        """Add a step that makes a relation of the rows of ``sql``; return its quoted name."""
+        self._names += 1
+        name = f"{self._names:02d} {hint}"
+        self.steps.append(Step(name, f"CREATE TEMP TABLE {ident(name)} AS\n{sql}", comment))
+        return ident(name)
+
+    def fresh(self, prefix: str) -> str:
+        """Return a column name that nothing else has."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def base(self, rows: str) -> ir.Source:
+        """Return the source that a source or stream reads in the end."""
+        while rows in self.streams:
+            rows = self.streams[rows].base
+        return self.sources[rows]
+
+    def need(self, source: str, columns: set[str]) -> str:
+        """Ask for ``columns`` of ``source``; return its relation."""
+        self.inputs.setdefault(source, set()).update(columns)
+        return ident(f"src:{source}")
+
+    def drops(self, keep: str) -> dict[str, tuple[str, ...]]:
+        """Map each step to the relations whose last reader it is."""
+        last: dict[str, str] = {}
+        names = [step.name for step in self.steps]
+        for step in self.steps:
+            body = step.sql.split("\n", 1)[1]
+            for name in names:
+                if ident(name) in body:
+                    last[name] = step.name
+            if step.name not in last:
+                last[step.name] = step.name
+        for check in self.checks:
+            for name in names:
+                if ident(name) in check.sql:
+                    last[name] = names[-1]
+        found: dict[str, list[str]] = {}
+        for name, reader in last.items():
+            if ident(name) != keep:
+                found.setdefault(reader, []).append(name)
+        return {reader: tuple(sorted(gone)) for reader, gone in found.items()}

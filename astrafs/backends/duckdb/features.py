@@ -1,0 +1,158 @@
+"""Evaluating features of one entity for a relation of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from astrafs.backends.duckdb.aggregates import Questions, aggregate
+from astrafs.backends.duckdb.builder import Builder
+from astrafs.backends.duckdb.layers import Layers
+from astrafs.backends.duckdb.lookups import attach, lookups_in
+from astrafs.backends.duckdb.names import ident
+from astrafs.plan import ir
+from astrafs.plan.tree import walk
+
+_DEEPEST = 24
+"""Layers of nested SELECTs in one step; deeper chains of features take several steps."""
+
+
+def evaluate(
+    build: Builder, entity: ir.Entity, wanted: Sequence[ir.FeatureId], questions: str
+) -> tuple[str, dict[ir.FeatureId, str]]:
+    """Compute features for every question.
+
+    ``questions`` has the key parts ``"@k0"``, ... and ``"@t"``, each combination once. The answer has these
+    columns too, and the second result names the column of each feature.
+    """
+    needed = in_order(build, wanted)
+    exprs = [build.features[name].expression for name in needed]
+    for name, expr in zip(needed, exprs, strict=True):
+        for node in walk(expr):
+            if isinstance(node, ir.Aggregate):
+                build.readers.setdefault(node, []).append(str(name))
+    aggregates = list(
+        dict.fromkeys(
+            node for expr in exprs for node in walk(expr) if isinstance(node, ir.Aggregate)
+        )
+    )
+    leaves: dict[ir.Expr, str] = {
+        ir.KeyPart(field.name, field.type): f"@k{place}" for place, field in enumerate(entity.keys)
+    }
+    relation = questions
+    if aggregates:
+        numbered = number(build, entity, questions)
+        joins, columns = [], []
+        for place, answer in enumerate(aggregate(build, numbered, aggregates, entity.name)):
+            joins.append(f'LEFT JOIN {answer.relation} a{place} USING ("@q")')
+            for node, column in answer.columns.items():
+                columns.append(f"a{place}.{ident(column)}")
+                leaves[node] = column
+        parts = "".join(f'k."@k{place}", ' for place in range(len(entity.keys)))
+        relation = build.step(
+            f"windows {entity.name}",
+            f'SELECT {parts}q."@t", {", ".join(columns)}\nFROM {numbered.relation} q\n'
+            f'JOIN {numbered.keys} k USING ("@kid")\n' + "\n".join(joins),
+            f"{entity.name}: all windows side by side",
+        )
+
+    done: dict[ir.FeatureId, str] = {}
+    remaining = list(needed)
+    while remaining:
+        pending = [
+            lookup
+            for lookup in lookups_in(build.features[name].expression for name in remaining)
+            if lookup not in leaves and _features_read(lookup) <= done.keys()
+        ]
+        if pending:
+            relation, found = attach(
+                build, relation, pending, leaves, "@t", f"{entity.name} as of each question"
+            )
+            leaves |= found
+        ready: dict[ir.FeatureId, None] = {}
+        for name in remaining:
+            expr = build.features[name].expression
+            if all(lookup in leaves for lookup in lookups_in([expr])) and all(
+                ref in done or ref in ready for ref in _features_read(expr)
+            ):
+                ready[name] = None
+        relation = _scalars(build, entity, relation, list(ready), leaves, done)
+        remaining = [name for name in remaining if name not in ready]
+    return relation, done
+
+
+def _features_read(expr: ir.Expr) -> set[ir.FeatureId]:
+    """The features of the same entity that ``expr`` refers to."""
+    return {node.feature for node in walk(expr) if isinstance(node, ir.FeatureRef)}
+
+
+def number(build: Builder, entity: ir.Entity, questions: str) -> Questions:
+    """Number the questions in (key, time) order; a null key part is a key that no row has."""
+    parts = [f'"@k{place}"' for place in range(len(entity.keys))]
+    listed = ", ".join(parts)
+    order = f"ORDER BY {listed}" if parts else ""
+    keys = build.step(
+        f"keys {entity.name}",
+        f'SELECT row_number() OVER ({order}) AS "@kid"{", " + listed if parts else ""}, '
+        f'sum(n) OVER ({order + " ROWS UNBOUNDED PRECEDING" if parts else ""})::BIGINT AS "@end"\n'
+        f"FROM (SELECT {listed + ', ' if parts else ''}count(*) AS n FROM {questions}"
+        f"{' GROUP BY ' + listed if parts else ''})",
+        f"{entity.name}: the keys asked for, numbered",
+    )
+    on = " AND ".join(f"s.{part} IS NOT DISTINCT FROM k.{part}" for part in parts) or "TRUE"
+    relation = build.step(
+        f"questions {entity.name}",
+        f'SELECT row_number() OVER (ORDER BY k."@kid", s."@t") - 1 AS "@q", k."@kid", s."@t"\n'
+        f"FROM {questions} s JOIN {keys} k ON {on}",
+        f"{entity.name}: the questions, numbered in (key, time) order",
+    )
+    return Questions(relation, keys, len(parts))
+
+
+def in_order(build: Builder, wanted: Sequence[ir.FeatureId]) -> list[ir.FeatureId]:
+    """Return ``wanted`` and every feature of the same entity that they refer to, dependencies first."""
+    order: dict[ir.FeatureId, None] = {}
+    seen: set[ir.FeatureId] = set()
+    stack = [(name, False) for name in reversed(wanted)]
+    while stack:
+        name, ready = stack.pop()
+        if ready:
+            order.setdefault(name)
+            continue
+        if name in seen:
+            continue
+        seen.add(name)
+        stack.append((name, True))
+        refs = sorted(_features_read(build.features[name].expression))
+        stack += [(ref, False) for ref in reversed(refs) if ref not in seen]
+    return list(order)
+
+
+def _scalars(
+    build: Builder,
+    entity: ir.Entity,
+    relation: str,
+    names: Sequence[ir.FeatureId],
+    leaves: dict[ir.Expr, str],
+    done: dict[ir.FeatureId, str],
+) -> str:
+    """Add the columns of ``names``, whose lookups and earlier features are all columns of ``relation``."""
+    pending = list(names)
+    while pending:
+        layers = Layers(leaves)
+        added: list[ir.FeatureId] = []
+        while pending and layers.depth < _DEEPEST:
+            name = pending.pop(0)
+            feature = build.features[name]
+            column = f"{name.name}@{name.version}" if name.version > 1 else name.name
+            layers.add(column, feature.expression, str(name), as_leaf=False)
+            layers.name(ir.FeatureRef(name, feature.type), column)
+            added.append(name)
+            done[name] = column
+        scratch = ", ".join(ident(column) for column in layers.scratch)
+        sql = layers.select(relation)
+        if scratch:
+            sql = f"SELECT * EXCLUDE ({scratch})\nFROM ({sql})"
+        relation = build.step(f"features {entity.name}", sql, f"{entity.name}: features")
+        for name in added:
+            leaves[ir.FeatureRef(name, build.features[name].type)] = done[name]
+    return relation

@@ -1,0 +1,146 @@
+"""Row relations: sources as the session loads them, and streams on top, one row per event.
+
+Every row relation has the columns that its readers use, and ``"@e"`` and ``"@k"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from astrafs.backends.duckdb.builder import Builder
+from astrafs.backends.duckdb.layers import Layers
+from astrafs.backends.duckdb.lookups import attach, lookups_in
+from astrafs.backends.duckdb.names import ident, text
+from astrafs.backends.duckdb.script import Check
+from astrafs.plan import ir
+from astrafs.plan.tree import walk
+
+AS_OF = "getvariable('as_of')::BIGINT"
+
+
+def columns_of(exprs: Iterable[ir.Expr]) -> set[str]:
+    """Return the names of the row columns that ``exprs`` read."""
+    return {node.name for expr in exprs for node in walk(expr) if isinstance(node, ir.Column)}
+
+
+def row_relation(build: Builder, rows: str) -> str:
+    """Return the relation of a source or stream, building streams on first use.
+
+    A stream is built with every column that anything in the plan reads from it.
+    """
+    if rows in build.sources:
+        return build.need(rows, columns_read(build, rows))
+    if rows not in build.made:
+        build.made[rows] = _stream(build, build.streams[rows])
+    return build.made[rows]
+
+
+def columns_read(build: Builder, rows: str) -> set[str]:
+    """Return every column of ``rows`` that a feature or a stream above it reads, and the key."""
+    wanted = set(build.base(rows).key)
+    for feature in build.features.values():
+        for node in walk(feature.expression):
+            if isinstance(node, ir.Aggregate) and node.rows == rows:
+                filters = [part for part in (node.where, node.block_where) if part is not None]
+                wanted |= columns_of((*node.args, *node.keys, *filters))
+    for stream in build.streams.values():
+        if stream.base == rows:
+            own = {column.name for column in stream.columns}
+            wanted |= columns_read(build, stream.name) - own
+            parts = [part for part in (stream.where, stream.time) if part is not None]
+            wanted |= columns_of((*parts, *(column.expression for column in stream.columns)))
+    return wanted
+
+
+def _stream(build: Builder, stream: ir.Stream) -> str:
+    relation = row_relation(build, stream.base)
+    read = columns_read(build, stream.name)
+    computed = [column for column in stream.columns if column.name in read]
+    parts = [column.expression for column in computed]
+    if stream.where is not None:
+        parts.append(stream.where)
+    base_columns = sorted(columns_of(parts) | (read - {column.name for column in stream.columns}))
+    leaves: dict[ir.Expr, str] = {
+        node: node.name
+        for part in (*parts, *((stream.time,) if stream.time is not None else ()))
+        for node in walk(part)
+        if isinstance(node, ir.Column)
+    }
+
+    if stream.time is not None:
+        relation = _retimed(build, stream, relation, leaves, base_columns)
+    if stream.where is not None and not lookups_in([stream.where]):
+        layers = Layers(leaves, time="@e")
+        layers.add("@keep", stream.where, "the stream's condition")
+        names = {name: name for name in (*base_columns, "@e", "@k")}
+        relation = build.step(
+            f"{stream.name} rows",
+            layers.select(relation, names, '"@keep"'),
+            f"rows of {stream.name}",
+        )
+    lookups = lookups_in(parts)
+    if lookups:
+        relation, found = attach(
+            build, relation, lookups, leaves, "@e", f"{stream.name}: as of each row's own time"
+        )
+        leaves |= found
+    layers = Layers(leaves, time="@e")
+    condition = ""
+    if stream.where is not None and lookups_in([stream.where]):
+        layers.add("@keep", stream.where, "the stream's condition")
+        condition = '"@keep"'
+    names = {name: name for name in base_columns if name in read}
+    for column in computed:
+        layers.add(f"={column.name}", column.expression, f"{stream.name}.{column.name}")
+        names[column.name] = f"={column.name}"
+    names |= {"@e": "@e", "@k": "@k"}
+    return build.step(
+        stream.name, layers.select(relation, names, condition), f"stream {stream.name}"
+    )
+
+
+def _retimed(
+    build: Builder,
+    stream: ir.Stream,
+    relation: str,
+    leaves: dict[ir.Expr, str],
+    base_columns: list[str],
+) -> str:
+    """Move the rows to their new event time; keep only those that pass a simple condition and are known by K."""
+    assert stream.time is not None
+    layers = Layers(leaves, time="@e")
+    layers.add("@new", stream.time, f"{stream.name}: its own event time")
+    condition = '"@new" IS NOT NULL'
+    if stream.where is not None and not lookups_in([stream.where]):
+        layers.add("@keep", stream.where, "the stream's condition")
+        condition += ' AND "@keep"'
+    kept = {name: name for name in (*base_columns, *build.base(stream.base).key)}
+    moved = build.step(
+        f"{stream.name} times",
+        layers.select(relation, {**kept, "@old": "@e", "@e": "@new", "@k": "@k"}, condition),
+        f"{stream.name}: rows at their new event time",
+    )
+    source = build.base(stream.base)
+    keys = ", ".join(ident(name) for name in source.key)
+    build.checks.append(
+        Check(
+            after=build.steps[-1].name,
+            sql=f'SELECT {keys}, "@old", "@e" FROM {moved} WHERE "@e" < "@old" ORDER BY "@e", {keys}',
+            rule=f"the time of stream {stream.name} is not before the row's own event time",
+            source=source.name,
+        )
+    )
+    columns = ", ".join(ident(name) for name in kept)
+    return build.step(
+        f"{stream.name} known",
+        f'SELECT {columns}, "@e", greatest("@k", "@e") AS "@k"\nFROM {moved}\n'
+        f'WHERE greatest("@k", "@e") <= {AS_OF}',
+        f"{stream.name}: a row is known from its new event time on",
+    )
+
+
+def row_label(build: Builder, rows: str) -> str:
+    """Return SQL text that names a row of ``rows`` by its key, for run errors."""
+    source = build.base(rows)
+    parts = [f"{text(name + ' ')} || {ident(name)}::VARCHAR" for name in source.key]
+    return " || ', ' || ".join(parts) if parts else text("a row")

@@ -1,0 +1,1 @@
+"""The scalar builtins, one row each, by group."""

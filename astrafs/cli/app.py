@@ -1,0 +1,130 @@
+"""The command line ``astrafs``: the commands, the options before them, and usage errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, TextIO
+
+import typer
+
+from astrafs._version import __version__
+from astrafs.cli import backfill, check, compile, console, explain, fmt, init
+from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.model import Diagnostic
+
+ABOUT = "AstraFS: a feature-definition language with a compiler, point-in-time correct."
+
+app = typer.Typer(
+    name="astrafs",
+    help=ABOUT,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    color: Annotated[
+        console.Colour, typer.Option("--color", help="When to colour what is printed.")
+    ] = console.Colour.AUTO,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an internal error.")
+    ] = False,
+) -> None:
+    """AstraFS: a feature-definition language with a compiler; point-in-time correct by
+    construction.
+    """
+    console.settings.colour = color
+    console.settings.debug = console.settings.debug or debug
+    if version:
+        console.write(f"astrafs {__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        console.write(f"{context.get_help().rstrip()}\n")
+        raise typer.Exit
+
+
+app.command("init")(init.run)
+app.command("check")(check.run)
+app.command("compile")(compile.run)
+app.command("backfill")(backfill.run)
+app.command("fmt")(fmt.run)
+app.command("explain")(explain.run)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    console.write(f"astrafs {__version__}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _prepare(stream)
+    console.settings.debug = bool(os.environ.get(console.DEBUG_VARIABLE))
+    console.settings.colour = console.Colour.AUTO
+    before, after = _split(given)
+    if "--debug" in before:
+        console.settings.debug = True
+        before = [one for one in before if one != "--debug"]
+    code = console.guarded(lambda: _dispatch([*before, *after]))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        console.close_quietly()
+        code = console.PIPE_CLOSED
+    sys.exit(code)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    try:
+        result = app(arguments, prog_name="astrafs", standalone_mode=False)
+    except Exception as error:
+        message = _usage_message(error)
+        if message is None:
+            raise
+        return console.fail(_usage_diagnostic(error, message))
+    return result if isinstance(result, int) else console.OK
+
+
+def _usage_message(error: Exception) -> str | None:
+    """Return the text of a usage error of the command-line library, None for others."""
+    if not isinstance(error, _USAGE_ERROR):
+        return None
+    return str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+
+
+# The library has moved this class between modules; its place above BadParameter has stayed.
+_USAGE_ERROR = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ in ("ClickException", "UsageError")
+)
+
+
+def _usage_diagnostic(error: Exception, message: str) -> Diagnostic:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "astrafs"
+    text = message[:1].lower() + message[1:]
+    found = codes.USAGE.nowhere(text.replace("'", "`"))
+    return found.help(f"`{path} --help` shows what it takes")
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part the arguments at ``--``, behind which nothing is an option."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at:]
+
+
+def _prepare(stream: TextIO) -> None:
+    """Let any text be written, whatever the encoding of the terminal."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

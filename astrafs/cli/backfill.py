@@ -1,0 +1,135 @@
+"""``astrafs backfill``: compute a view over history into a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from astrafs.cli import console
+from astrafs.cli.names import find_view, pick_features
+from astrafs.cli.progress import Drawn
+from astrafs.cli.project import EnvOption, compile_path, usable_program
+from astrafs.cli.values import parse_pairs
+from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.render.excerpt import Style
+
+if TYPE_CHECKING:
+    from astrafs.plan import ir
+
+
+class OutputFormat(StrEnum):
+    """File formats of results."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    ARROW = "arrow"
+
+
+@console.command
+def run(
+    view: Annotated[str, typer.Argument(help="The view to compute.", show_default=False)],
+    as_of: Annotated[
+        str,
+        typer.Option(
+            "--as-of",
+            metavar="T",
+            help="What was known at this time, and nothing later: 2026-01-01T10:00:00Z or a date.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write.", show_default=False),
+    ],
+    project: Annotated[
+        str, typer.Option("--project", "-p", metavar="PATH", help="The project directory.")
+    ] = ".",
+    spine: Annotated[
+        Path | None,
+        typer.Option(
+            "--spine", metavar="FILE", help="One row per question: keys and prediction time."
+        ),
+    ] = None,
+    time_column: Annotated[
+        str | None,
+        typer.Option("--time", metavar="COL", help="The spine's column of prediction times."),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="NAME=COL", help="The spine's column of a key."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="A", help="First time of a grid over all keys.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="B", help="Last time of the grid.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", metavar="D", help="Step of the grid, such as 1d.")
+    ] = None,
+    features: Annotated[
+        str, typer.Option("--features", metavar="A,B", help="Only these columns of the view.")
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")
+    ] = None,
+    form: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", "-f", help="Format of the file; else told by its ending."),
+    ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option("--memory-limit", metavar="SIZE", help="Such as 2GB.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", metavar="N", min=1)] = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(
+            "--quarantine", metavar="DIR", help="Put rows that break a contract here and go on."
+        ),
+    ] = None,
+    env: EnvOption = None,
+) -> int:
+    """Compute a view for every row of a spine, for a grid of times, or for all keys at one time."""
+    _check_mode(spine, time_column, keys, (start, end, every))
+    pairs = parse_pairs("--key", keys or ())
+    if spine is not None and not spine.is_file():
+        raise AstrafsError(codes.MISSING_FILE.nowhere(f"--spine: there is no file `{spine}`"))
+    began = time.monotonic()
+    compiled = compile_path(project, env)
+    program = usable_program(compiled)
+    if program is None:
+        return console.exit_code(compiled.diagnostics)
+    found = find_view(program.plan, view)
+    chosen = pick_features(found, features)
+    with Drawn(f"backfill {found.name}") as drawn:
+        result = None
+    raise NotImplementedError
+
+
+def _check_mode(
+    spine: Path | None,
+    time_column: str | None,
+    keys: list[str] | None,
+    grid: tuple[str | None, str | None, str | None],
+) -> None:
+    """Refuse options that contradict one another."""
+    names = ("--from", "--to", "--every")
+    given = [name for name, value in zip(names, grid, strict=True) if value is not None]
+    if given and spine is not None:
+        raise AstrafsError(
+            codes.USAGE.nowhere(f"--spine and {given[0]} exclude each other").help(
+                "a spine says at which times to compute; a grid makes its own"
+            )
+        )
+    if given and len(given) < len(names):
+        missing = ", ".join(name for name in names if name not in given)
+        raise AstrafsError(codes.USAGE.nowhere(f"{' '.join(given)} needs {missing} too"))
+    if spine is None and (time_column is not None or keys):
+        option = "--time" if time_column is not None else "--key"
+        raise AstrafsError(codes.USAGE.nowhere(f"{option} names a column of a spine: give --spine"))

@@ -1,0 +1,208 @@
+"""What every command shares: streams, colour, printing diagnostics, exit codes, and the net below
+every command.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ParamSpec, TextIO
+
+import typer
+
+from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.render import text as text_form
+from astrafs.diagnostics.render.excerpt import Style
+from astrafs.source import SourceFile
+
+OK, PROBLEMS, USAGE, INTERNAL, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
+PIPED_WIDTH = 100
+MAX_WIDTH = 140
+DEBUG_VARIABLE = "ASTRAFS_DEBUG"
+
+
+class Format(StrEnum):
+    """How diagnostics are printed."""
+
+    TEXT = "text"
+    CONCISE = "concise"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class Colour(StrEnum):
+    """Whether output is coloured; ``auto``: on a terminal, unless NO_COLOR is set."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the options before the command say; set once by ``main``."""
+
+    colour: Colour = Colour.AUTO
+    debug: bool = False
+
+
+settings = Settings()
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether text written to ``stream`` should carry colours."""
+    if settings.colour is not Colour.AUTO:
+        return settings.colour is Colour.ALWAYS
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def width(stream: TextIO) -> int:
+    """Return how many cells a line on ``stream`` should fill at most."""
+    if not stream.isatty():
+        return PIPED_WIDTH
+    return min(shutil.get_terminal_size((PIPED_WIDTH, 24)).columns, MAX_WIDTH)
+
+
+def write(text: str) -> None:
+    """Write a result to standard output."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """Write a line for people to standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def styled(text: str, style: Style, stream: TextIO) -> str:
+    """Return ``text`` in ``style`` if ``stream`` takes colours."""
+    return text_form.paint(text, style, coloured(stream))
+
+
+def report(
+    diagnostics: Sequence[Diagnostic],
+    files: Mapping[str, SourceFile],
+    form: Format = Format.TEXT,
+    stream: TextIO | None = None,
+) -> None:
+    """Print ``diagnostics`` to ``stream`` (standard error unless given) in ``form``."""
+    out = sys.stderr if stream is None else stream
+    out.write(_drawn(diagnostics, files, form, out))
+    out.flush()
+
+
+def _drawn(
+    found: Sequence[Diagnostic], files: Mapping[str, SourceFile], form: Format, stream: TextIO
+) -> str:
+    match form:
+        case Format.JSON:
+            from astrafs.diagnostics.render import json
+
+            return json.render(found, files)
+        case Format.SARIF:
+            from astrafs.diagnostics.render import sarif
+
+            return sarif.render(found, files)
+        case Format.GITHUB:
+            from astrafs.diagnostics.render import github
+
+            return github.render(found, files)
+        case Format.CONCISE:
+            from astrafs.diagnostics.render import concise
+
+            return concise.render(found, files)
+        case Format.TEXT:
+            return text_form.render(found, files, width=width(stream), colour=coloured(stream))
+
+
+def closing(found: Sequence[Diagnostic], stream: TextIO) -> str:
+    """Return the line under a list of diagnostics: how many, and where to read more."""
+    line = text_form.summary(found)
+    style = Style.ERROR if any(one.is_error for one in found) else Style.WARNING
+    errors = [one.code.id for one in found if one.is_error] or [one.code.id for one in found]
+    hint = f" (more about the first: astrafs explain {errors[0]})" if errors else ""
+    return styled(line, style, stream) + hint
+
+
+def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
+    """Return what a command exits with after ``diagnostics``."""
+    found = {one.code.id for one in diagnostics if one.is_error}
+    if not found:
+        return OK
+    if codes.INTERNAL.id in found:
+        return INTERNAL
+    return USAGE if any(one.startswith("AFS00") for one in found) else PROBLEMS
+
+
+def fail(*diagnostics: Diagnostic, files: Mapping[str, SourceFile] | None = None) -> int:
+    """Print ``diagnostics`` to standard error and return the exit code they ask for."""
+    report(diagnostics, files or {})
+    return exit_code(diagnostics)
+
+
+P = ParamSpec("P")
+
+
+def command(body: Callable[P, int]) -> Callable[P, None]:
+    """Make a command of ``body``, which returns an exit code: whatever goes wrong becomes a coded
+    message.
+    """
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        raise typer.Exit(guarded(lambda: body(*args, **kwargs)))
+
+    return run
+
+
+def guarded(body: Callable[[], int]) -> int:
+    """Run ``body`` and return its exit code; no exception leaves this but the interpreter's own."""
+    try:
+        return body()
+    except AstrafsError as error:
+        if settings.debug:
+            _traceback()
+        return fail(*error.diagnostics)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        tell("\ninterrupted; nothing was written")
+        return INTERRUPTED
+    except BrokenPipeError:
+        close_quietly()
+        return PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the one net: a traceback is of no use to a user
+        return _internal(error)
+
+
+def close_quietly() -> None:
+    """Give up standard output whose reader has gone, so that nothing complains at the exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+
+
+def _internal(error: Exception) -> int:
+    if settings.debug:
+        _traceback()
+    kind = type(error).__name__
+    detail = " ".join(str(error).split())
+    found = codes.INTERNAL.nowhere().note(f"{kind}: {detail}"[:300] if detail else kind)
+    if not settings.debug:
+        found = found.help("run the same command with `--debug` to see where it happened")
+    return fail(found.help("please report it with the program and the command that caused it"))
+
+
+def _traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

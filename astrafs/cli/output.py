@@ -1,0 +1,63 @@
+"""Where a command's text goes: standard output, or a file that is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from astrafs.cli import console
+from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.model import AstrafsError
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Write ``text`` to the file ``output``, or to standard output without one."""
+    if output is None:
+        console.write(text)
+    else:
+        replace_file(output, text)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put ``text`` at ``path`` in one step: beside it first, then renamed. Raises
+    :class:`AstrafsError`.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _refused(path, error) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except OSError as error:
+        _discard(name)
+        raise _refused(path, error) from None
+    except BaseException:
+        _discard(name)
+        raise
+
+
+def _discard(name: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(name).unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _refused(path: Path, error: OSError) -> AstrafsError:
+    reason = (error.strerror or str(error)).lower()
+    found = codes.CANNOT_WRITE.nowhere(f"`{path}` cannot be written: {reason}")
+    if not path.parent.is_dir():
+        found = found.help(f"create the directory `{path.parent}` first")
+    return AstrafsError(found)

@@ -1,0 +1,103 @@
+"""Reading and compiling the project that a command is about."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from astrafs.cli import console
+from astrafs.config import Config, Levels, check_overrides, level_problem, load_config
+from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
+from astrafs.source import SourceFile
+from astrafs.workspace import Workspace, find_root, open_workspace, read_stdin
+
+if TYPE_CHECKING:
+    from astrafs.plan.program import Program
+
+EnvOption = Annotated[
+    str | None,
+    typer.Option(
+        "--env", metavar="NAME", help="Use the sources of [env.NAME.sources] in astrafs.toml."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A project after every pass; ``program`` is usable if ``diagnostics`` holds no error."""
+
+    workspace: Workspace
+    config: Config
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...]
+    files: Mapping[str, SourceFile]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the project must not be run."""
+        return any(found.is_error for found in self.diagnostics)
+
+
+def compile_path(
+    path: str, env: str | None = None, levels: Levels | None = None, stdin_name: str = ""
+) -> Compiled:
+    """Read and compile the project of ``path``, or the text on standard input where ``path`` is
+    ``-``.
+    """
+    from astrafs.driver import compile_project
+
+    sink = Sink()
+    if path == "-":
+        root = find_root(Path.cwd())
+        workspace = read_stdin(sys.stdin.buffer, root, stdin_name, sink)
+    else:
+        workspace = open_workspace(Path(path), sink)
+    config = load_config(workspace.root, env, sink)
+    program = compile_project(workspace.files, sink) if workspace.files else None
+    if program is not None:
+        check_overrides(config, program.bindings, sink)
+    effective = config.levels if levels is None else levels.over(config.levels)
+    found = tuple(effective.apply(sink))
+    files = {file.path: file for file in workspace.files}
+    if config.file is not None:
+        files[config.file.path] = config.file
+    return Compiled(workspace, config, program, found, files)
+
+
+def usable_program(compiled: Compiled) -> Program | None:
+    """Print what is wrong, to standard error; return the program if it can be run, None if not."""
+    if compiled.diagnostics:
+        console.report(compiled.diagnostics, compiled.files)
+        console.tell("")
+        console.tell(console.closing(compiled.diagnostics, sys.stderr))
+    return None if compiled.has_errors else compiled.program
+
+
+def parse_levels(deny: Sequence[str], warn: Sequence[str], allow: Sequence[str]) -> Levels:
+    """Make levels of ``--deny``, ``--warn`` and ``--allow``; raises for unknown codes."""
+    lists = {"deny": _codes(deny), "warn": _codes(warn), "allow": _codes(allow)}
+    problems = []
+    for level, names in lists.items():
+        for name in names:
+            problem = level_problem(level, name)
+            if problem is not None:
+                _, text, advice = problem
+                problems.append(_usage(f"--{level}: {text}", advice))
+    if problems:
+        raise AstrafsError(*problems)
+    return Levels(**{level: frozenset(names) for level, names in lists.items()})
+
+
+def _codes(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for one in given for name in one.split(",") if name.strip())
+
+
+def _usage(title: str, advice: str) -> Diagnostic:
+    from astrafs.diagnostics.codes.internal import BAD_VALUE
+
+    return BAD_VALUE.nowhere(title).help(advice)

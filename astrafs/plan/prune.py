@@ -1,0 +1,179 @@
+"""The part of a plan that some views or features need, down to the columns of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from astrafs.plan import ir
+from astrafs.plan.errors import PlanError
+from astrafs.plan.graph import subexpressions
+from astrafs.typesys import Type
+
+
+def reachable(plan: ir.Plan, view: str) -> ir.Plan:
+    """Return the sub-plan that ``view`` needs; raises :class:`PlanError` if there is none such."""
+    return prune(plan, views=(view,))
+
+
+def prune(
+    plan: ir.Plan, *, views: Iterable[str] = (), features: Iterable[ir.FeatureId] = ()
+) -> ir.Plan:
+    """Return the sub-plan of ``views`` and ``features`` and all that they read.
+
+    Of a source stay the columns that are read, its key and times, and what its contracts
+    (``expect``) and the rules of those columns mention. A table keeps all columns: they break ties
+    between its rows. Identities do not change.
+    """
+    needs = _Needs(plan)
+    kept = []
+    for name in dict.fromkeys(views):
+        view = next((view for view in plan.views if view.name == name), None)
+        if view is None:
+            raise PlanError(f"no view {name}")
+        kept.append(view)
+        needs.entity(view.entity)
+        for output in view.outputs:
+            needs.type(output.type)
+            needs.expression(output.expression)
+    for feature in features:
+        needs.feature(feature)
+    needs.follow()
+    return ir.Plan(
+        entities=tuple(e for e in plan.entities if e.name in needs.entities),
+        sources=tuple(needs.narrow(s) for s in plan.sources if s.name in needs.columns),
+        streams=tuple(needs.narrow_stream(s) for s in plan.streams if s.name in needs.columns),
+        features=tuple(f for f in plan.features if f.id in needs.features),
+        views=tuple(sorted(kept, key=lambda view: view.name)),
+        schema_version=plan.schema_version,
+    )
+
+
+class _Needs:
+    """Collects what is needed, one step at a time, until nothing new comes."""
+
+    def __init__(self, plan: ir.Plan) -> None:
+        self.all_entities = {entity.name: entity for entity in plan.entities}
+        self.all_features = {feature.id: feature for feature in plan.features}
+        self.sources = {source.name: source for source in plan.sources}
+        self.streams = {stream.name: stream for stream in plan.streams}
+        self.source_columns = {
+            source.name: {column.name: column for column in source.columns}
+            for source in plan.sources
+        }
+        self.stream_columns = {
+            stream.name: {column.name: column for column in stream.columns}
+            for stream in plan.streams
+        }
+        self.entities: set[str] = set()
+        self.features: set[ir.FeatureId] = set()
+        self.columns: dict[str, set[str]] = {}
+        self._new_features: list[ir.FeatureId] = []
+        self._new_columns: list[tuple[str, str]] = []
+
+    def follow(self) -> None:
+        """Work off everything that was asked for and what that asks for."""
+        while self._new_features or self._new_columns:
+            if self._new_features:
+                feature = self.all_features[self._new_features.pop()]
+                self.entity(feature.id.entity)
+                self.type(feature.type)
+                self.expression(feature.expression)
+            else:
+                self._follow_column(*self._new_columns.pop())
+
+    def entity(self, name: str) -> None:
+        """Ask for an entity and the entities that its keys are of."""
+        if name in self.all_entities and name not in self.entities:
+            self.entities.add(name)
+            for key in self.all_entities[name].keys:
+                self.type(key.type)
+
+    def type(self, made: Type) -> None:
+        """Ask for the entities that a type names."""
+        if made.entity:
+            self.entity(made.entity)
+        for part in made.parts:
+            self.type(part)
+
+    def feature(self, name: ir.FeatureId) -> None:
+        """Ask for a feature."""
+        if name not in self.all_features:
+            raise PlanError(f"no feature {name}")
+        if name not in self.features:
+            self.features.add(name)
+            self._new_features.append(name)
+
+    def rows(self, name: str) -> None:
+        """Ask for a source, table or stream with what its rows need at the least."""
+        if name in self.columns:
+            return
+        self.columns[name] = set()
+        if name in self.streams:
+            stream = self.streams[name]
+            self.rows(stream.base)
+            for part in (stream.where, stream.time):
+                if part is not None:
+                    self.expression(part, stream.base)
+            return
+        source = self.sources[name]
+        wanted = [*source.key, source.time]
+        if isinstance(source.knowledge, ir.KnownColumn):
+            wanted.append(source.knowledge.column)
+        if source.table:
+            wanted += [column.name for column in source.columns]
+        for column in filter(None, wanted):
+            self.column(name, column)
+        for condition in source.expects:
+            self.expression(condition, name)
+
+    def column(self, rows: str, name: str) -> None:
+        """Ask for a column of a source, table or stream."""
+        if name not in self.columns[rows]:
+            self.columns[rows].add(name)
+            self._new_columns.append((rows, name))
+
+    def _follow_column(self, rows: str, name: str) -> None:
+        if rows in self.sources:
+            column = self.source_columns[rows][name]
+            self.type(column.type)
+            if column.known_at:
+                self.column(rows, column.known_at)
+            return
+        computed = self.stream_columns[rows].get(name)
+        if computed is None:
+            self.column(self.streams[rows].base, name)
+        else:
+            self.type(computed.type)
+            self.expression(computed.expression, rows)
+
+    def expression(self, root: ir.Expr, rows: str = "") -> None:
+        """Ask for everything that an expression (over the columns of ``rows``) reads."""
+        for expr in subexpressions(root):
+            match expr:
+                case ir.Column() if rows:
+                    self.column(rows, expr.name)
+                case ir.FeatureRef():
+                    self.feature(expr.feature)
+                case ir.EntityLookup():
+                    self.entity(expr.entity)
+                    self.feature(expr.feature)
+                case ir.TableLookup():
+                    self.rows(expr.table)
+                case ir.Aggregate():
+                    self.rows(expr.rows)
+                    for part in (*expr.args, expr.where, expr.block_where, *expr.keys):
+                        if part is not None:
+                            self.expression(part, expr.rows)
+                case _:
+                    pass
+
+    def narrow(self, source: ir.Source) -> ir.Source:
+        """Drop the columns of a source that nothing asked for."""
+        wanted = self.columns[source.name]
+        return replace(source, columns=tuple(c for c in source.columns if c.name in wanted))
+
+    def narrow_stream(self, stream: ir.Stream) -> ir.Stream:
+        """Drop the computed columns of a stream that nothing asked for."""
+        wanted = self.columns[stream.name]
+        return replace(stream, columns=tuple(c for c in stream.columns if c.name in wanted))

@@ -1,0 +1,262 @@
+"""The reference interpreter: runs a plan by the definitions, row by row, slow and obviously right.
+
+Values are int, float, Decimal, bool, str, bytes and None; timestamps and durations are int microseconds, dates
+int days. Times of questions and the cutoff ``as_of`` are int microseconds. A value that stops a run raises
+``builtins.errors.ValueFailure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from astrafs.builtins import registry
+from astrafs.plan import ir
+from astrafs.reference.aggregates import aggregate
+from astrafs.reference.rows import Row, clean, nulls_first, order, source_rows
+from astrafs.values.errors import ValueFailure
+
+Key = tuple[Any, ...]
+Data = Mapping[str, Sequence[Mapping[str, Any]]]
+
+RETIMED_EARLIER = "AFS0937"
+NO_TIME = "AFS0938"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One row to answer: the entity key (or request fields) in declaration order, and the prediction time."""
+
+    keys: Key
+    t: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an expression stands: in a row, or in an entity's feature; and its time."""
+
+    t: int
+    row: Row | None = None
+    keys: Mapping[str, Any] | None = None
+
+
+class Interpreter:
+    """A plan, its data and the knowledge cutoff K; answers are remembered per (feature, key, t)."""
+
+    def __init__(self, plan: ir.Plan, data: Data, as_of: int) -> None:
+        self._as_of = as_of
+        self._data = data
+        self._entities = {entity.name: entity for entity in plan.entities}
+        self._features = {feature.id: feature for feature in plan.features}
+        self._sources = {source.name: source for source in plan.sources}
+        self._streams = {stream.name: stream for stream in plan.streams}
+        self._views = {view.name: view for view in plan.views}
+        self._rows: dict[str, list[Row]] = {}
+        self._answers: dict[tuple[ir.FeatureId, Key, int], Any] = {}
+
+    def view(self, name: str, questions: Sequence[Question]) -> list[tuple[Any, ...]]:
+        """One tuple of outputs per question, in the order of the questions."""
+        view = self._views[name]
+        answers = []
+        for question in questions:
+            context = self._context(view.entity, question.keys, question.t)
+            answers.append(tuple(self._value(out.expression, context) for out in view.outputs))
+        return answers
+
+    def feature(self, feature: ir.FeatureId, keys: Key, t: int) -> Any:
+        """The value of one feature for one entity key at one time."""
+        asked = (feature, tuple(map(nulls_first, keys)), t)
+        if asked not in self._answers:
+            context = self._context(feature.entity, keys, t)
+            self._answers[asked] = self._value(self._features[feature].expression, context)
+        return self._answers[asked]
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of a source or stream in (e, key) order, whether visible or not."""
+        if name not in self._rows:
+            if name in self._sources:
+                self._rows[name] = source_rows(self._sources[name], self._data.get(name, ()))
+            else:
+                self._rows[name] = self._stream_rows(self._streams[name])
+        return self._rows[name]
+
+    def _context(self, entity: str, keys: Key, t: int) -> Context:
+        names = [key.name for key in self._entities[entity].keys]
+        return Context(t, keys=dict(zip(names, map(clean, keys), strict=True)))
+
+    # --- streams ------------------------------------------------------------------------------------------
+
+    def _stream_rows(self, stream: ir.Stream) -> list[Row]:
+        found = []
+        for base in self.rows(stream.base):
+            if stream.where is not None and self._in_row(stream.where, base) is not True:
+                continue
+            event, known = base.event, base.known
+            if stream.time is not None:
+                event, known = self._retimed(stream, base)
+            compute = {name: self._reading(base, name) for name in base.compute}
+            for column in stream.columns:
+                compute[column.name] = self._computing(column.expression)
+            found.append(Row(dict(base.values), event, known, compute))
+        source = self._source_of(stream.name)
+        names = [column.name for column in source.columns]
+        return sorted(found, key=lambda row: order(row, source.key, names))
+
+    def _retimed(self, stream: ir.Stream, base: Row) -> tuple[int, int]:
+        assert stream.time is not None
+        assert base.event is not None
+        assert base.known is not None
+        event = self._in_row(stream.time, base)
+        if event is None:
+            raise ValueFailure(NO_TIME, f"a row of {stream.name} has no time")
+        if event < base.event:
+            raise ValueFailure(
+                RETIMED_EARLIER, f"a row of {stream.name} would move to an earlier time"
+            )
+        return event, max(base.known, event)
+
+    def _computing(self, expression: ir.Expr) -> Callable[[Row], Any]:
+        return lambda row: self._in_row(expression, row)
+
+    @staticmethod
+    def _reading(base: Row, name: str) -> Callable[[Row], Any]:
+        """A base stream's computed column keeps its value: it was evaluated at the base row's time."""
+        return lambda _row: base[name]
+
+    def _source_of(self, name: str) -> ir.Source:
+        while name not in self._sources:
+            name = self._streams[name].base
+        return self._sources[name]
+
+    def _in_row(self, expression: ir.Expr, row: Row) -> Any:
+        """Evaluate in a row: lookups and ``t`` are at the row's own time."""
+        return self._value(expression, Context(0 if row.event is None else row.event, row=row))
+
+    # --- expressions --------------------------------------------------------------------------------------
+
+    def _value(self, expression: ir.Expr, context: Context) -> Any:
+        match expression:
+            case ir.Literal(value=value):
+                return clean(value)
+            case ir.Column(name=name):
+                assert context.row is not None
+                return context.row[name]
+            case ir.KeyPart(name=name):
+                assert context.keys is not None
+                return context.keys[name]
+            case ir.EvaluationTime():
+                return context.t
+            case ir.FeatureRef(feature=feature):
+                assert context.keys is not None
+                return self.feature(feature, tuple(context.keys.values()), context.t)
+            case ir.Call(function=function, args=args, type=type_):
+                values = tuple(self._value(arg, context) for arg in args)
+                return registry.evaluate(function, values, tuple(arg.type for arg in args), type_)
+            case ir.EntityLookup(keys=keys, feature=feature, offset=offset):
+                found = tuple(self._value(key, context) for key in keys)
+                return self.feature(feature, found, context.t - offset)
+            case ir.TableLookup():
+                return self._table_value(expression, context)
+            case ir.Aggregate():
+                return self._aggregate(expression, context)
+            case _:
+                assert_never(expression)
+
+    def _table_value(self, lookup: ir.TableLookup, context: Context) -> Any:
+        table = self._sources[lookup.table]
+        keys = tuple(self._value(key, context) for key in lookup.keys)
+        if None in keys:
+            return None
+        t = context.t - lookup.offset
+        names = [column.name for column in table.columns]
+        held = [
+            row
+            for row in self.rows(lookup.table)
+            if tuple(row[name] for name in table.key) == keys and self._holds(row, t)
+        ]
+        if not held:
+            return None
+        latest = max(held, key=lambda row: order(row, (), names))
+        for max_age in (lookup.max_age, table.max_age):
+            if max_age is not None and latest.event is not None and latest.event < t - max_age:
+                return None
+        return latest[lookup.column]
+
+    def _holds(self, row: Row, t: int) -> bool:
+        """Whether a table's row is in force: state holds from its time on. A static table always is."""
+        if row.event is None:
+            return True
+        return row.event <= t and self._is_known(row, t)
+
+    def _is_known(self, row: Row, t: int) -> bool:
+        assert row.known is not None
+        return row.known <= t and row.known <= self._as_of
+
+    # --- aggregates ---------------------------------------------------------------------------------------
+
+    def _aggregate(self, expression: ir.Aggregate, context: Context) -> Any:
+        assert context.keys is not None
+        inputs = [
+            tuple(self._in_row(arg, row) for arg in expression.args)
+            for row in self._window(expression, tuple(context.keys.values()), context.t)
+            if expression.where is None or self._in_row(expression.where, row) is True
+        ]
+        if expression.function == "count" and not expression.args:
+            return len(inputs)
+        return aggregate(expression.function, inputs, expression.type)
+
+    def _window(self, expression: ir.Aggregate, keys: Key, t: int) -> list[Row]:
+        """The rows of the window, in (e, key) order."""
+        if None in keys:
+            return []
+        members = [
+            row
+            for row in self.rows(expression.rows)
+            if tuple(self._in_row(part, row) for part in expression.keys) == keys
+            and (
+                expression.block_where is None or self._in_row(expression.block_where, row) is True
+            )
+            and self._is_known(row, t)
+        ]
+        match expression.window:
+            case ir.RangeWindow() as window:
+                return [row for row in members if in_range(window, row, t)]
+            case ir.LastWindow(rows=count, within=within):
+                past = [
+                    row
+                    for row in members
+                    if row.event is not None
+                    and row.event < t
+                    and (within is None or t - row.event <= within)
+                ]
+                return past[-count:]
+            case _:
+                assert_never(expression.window)
+
+
+def in_range(window: ir.RangeWindow, row: Row, t: int) -> bool:
+    """Whether the age of the row lies between the window's edges."""
+    assert row.event is not None
+    end = t if window.every is None else t // window.every * window.every
+    age = end - row.event
+    after_near = age >= window.near if window.near_closed else age > window.near
+    if window.far is None:
+        return after_near
+    before_far = age <= window.far if window.far_closed else age < window.far
+    return after_near and before_far
+
+
+def evaluate_view(
+    plan: ir.Plan, view_name: str, data: Data, questions: Sequence[Question], as_of: int
+) -> list[tuple[Any, ...]]:
+    """Answer ``questions`` with the columns of a view; ``data`` holds the rows of each source by its name."""
+    return Interpreter(plan, data, as_of).view(view_name, questions)
+
+
+def evaluate_feature(
+    plan: ir.Plan, feature: ir.FeatureId, data: Data, questions: Sequence[Question], as_of: int
+) -> list[Any]:
+    """Answer ``questions`` with one feature."""
+    machine = Interpreter(plan, data, as_of)
+    return [machine.feature(feature, question.keys, question.t) for question in questions]

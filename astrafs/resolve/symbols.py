@@ -1,0 +1,171 @@
+"""Symbols: what each name of a project means and where it was declared. Editors read these tables as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from astrafs.plan.ir import FeatureId
+from astrafs.source import Span
+from astrafs.syntax import ast
+
+NamedDecl = (
+    ast.EntityDecl
+    | ast.RequestDecl
+    | ast.SourceDecl
+    | ast.StreamDecl
+    | ast.UnitDecl
+    | ast.ConstDecl
+    | ast.WindowDecl
+    | ast.FnDecl
+    | ast.ViewDecl
+    | ast.DatasetDecl
+)
+"""Declarations that put a name into their module."""
+
+
+class SymbolKind(StrEnum):
+    """What a name stands for; the value is the word for it in messages."""
+
+    ENTITY = "entity"
+    REQUEST = "request"
+    SOURCE = "source"
+    TABLE = "table"
+    STREAM = "stream"
+    UNIT = "unit"
+    CONST = "const"
+    WINDOW = "window"
+    FN = "fn"
+    VIEW = "view"
+    DATASET = "dataset"
+
+
+ENTITIES = (SymbolKind.ENTITY, SymbolKind.REQUEST)
+ROWS = (SymbolKind.SOURCE, SymbolKind.STREAM)
+
+
+def with_article(noun: str) -> str:
+    """Return ``noun`` with its indefinite article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that a module declares; ``span`` is the name where it is declared."""
+
+    kind: SymbolKind
+    name: str
+    module: str
+    span: Span
+    declaration: NamedDecl
+
+    @property
+    def qualified(self) -> str:
+        """The name as it stands in plans: ``module.name``."""
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSymbol:
+    """One version of one feature, after expansion of its templates.
+
+    ``loops`` are the loop variables around it with their values; ``expansion`` prints them (``w = 7d``).
+    """
+
+    id: FeatureId
+    module: str
+    declaration: ast.FeatureDecl
+    block: ast.FeaturesDecl
+    loops: Mapping[str, ast.Expr]
+    expansion: str
+    doc: str
+    owner: str
+    tags: tuple[str, ...]
+    deprecated: str
+
+    @property
+    def span(self) -> Span:
+        """The name where the feature is declared."""
+        return self.declaration.name.span
+
+
+@dataclass(slots=True)
+class Import:
+    """A name that a ``use`` line brings in; ``symbol`` is None for features and for unknown names."""
+
+    name: str
+    span: Span
+    module: str
+    symbol: Symbol | None
+    features: bool = False
+    used: bool = False
+
+
+@dataclass(slots=True)
+class ModuleScope:
+    """The names of one module: its own, those it imports, and its features by entity and name."""
+
+    name: str
+    tree: ast.Module
+    owner: str = ""
+    own: dict[str, Symbol] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
+    feature_names: dict[str, set[str]] = field(default_factory=dict)
+    """Names of the features declared here, each with the entities that have one."""
+
+    def find(self, name: str) -> Symbol | None:
+        """Return the symbol that ``name`` means here, and mark its import as used."""
+        own = self.own.get(name)
+        if own is not None:
+            return own
+        imported = self.imports.get(name)
+        if imported is None:
+            return None
+        imported.used = True
+        return imported.symbol
+
+    def is_broken(self, name: str) -> bool:
+        """Whether ``name`` comes from a ``use`` line that failed; its uses stay silent."""
+        imported = self.imports.get(name)
+        if imported is None or imported.symbol is not None or imported.features:
+            return False
+        imported.used = True
+        return True
+
+    def visible(self, kinds: tuple[SymbolKind, ...]) -> Iterator[str]:
+        """Yield the names of the given kinds that can be written here."""
+        for name, symbol in self.own.items():
+            if symbol.kind in kinds:
+                yield name
+        for name, imported in self.imports.items():
+            if imported.symbol is not None and imported.symbol.kind in kinds:
+                yield name
+
+
+Versions = dict[int, FeatureSymbol]
+
+
+@dataclass(slots=True)
+class Symbols:
+    """All names of a project: modules by name, features by entity, name and version."""
+
+    modules: dict[str, ModuleScope] = field(default_factory=dict)
+    features: dict[str, dict[str, Versions]] = field(default_factory=dict)
+    withheld: set[tuple[str, str]] = field(default_factory=set)
+    """(entity, name) of features that were refused as a whole; references to them stay silent."""
+
+    def all_features(self) -> Iterator[FeatureSymbol]:
+        """Yield every feature version, by entity, name and version."""
+        for _, names in sorted(self.features.items()):
+            for _, versions in sorted(names.items()):
+                for _, symbol in sorted(versions.items()):
+                    yield symbol
+
+    def latest(self, entity: str, name: str) -> FeatureSymbol | None:
+        """Return the latest active version of a feature: the highest that is not deprecated, if any is."""
+        versions = self.features.get(entity, {}).get(name)
+        if not versions:
+            return None
+        active = [version for version, symbol in versions.items() if not symbol.deprecated]
+        return versions[max(active or versions)]

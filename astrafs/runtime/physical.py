@@ -1,0 +1,147 @@
+"""What the files of a source hold: columns and types per group of like files, and the SQL that scans a group."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from astrafs.backends.duckdb.names import ident, text
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.runtime.conversions import JSON, TEXT
+from astrafs.runtime.session import Session
+
+FORMATS = ("parquet", "csv", "jsonl")
+FILE = "@file"
+"""The scanned column that holds the path of each row's file."""
+_LINE_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files of one format with the same columns: (name, physical type) in the order of the files."""
+
+    format: str
+    files: tuple[Path, ...]
+    columns: tuple[tuple[str, str], ...]
+
+    def physical(self, name: str) -> str | None:
+        """Return the physical type of the column called exactly ``name``, None where there is none.
+
+        A JSON object may lack any field: an absent one is null.
+        """
+        if self.format == "jsonl":
+            return JSON
+        return dict(self.columns).get(name)
+
+    def scan(self, wanted: Sequence[str]) -> str:
+        """Return a table expression with the columns ``wanted`` under their own names, and ``"@file"``."""
+        files = "[" + ", ".join(text(str(path)) for path in self.files) + "]"
+        match self.format:
+            case "parquet":
+                listed = "".join(f"{ident(name)}, " for name in wanted)
+                return (
+                    f"(SELECT {listed}{ident(FILE)} FROM read_parquet({files}, hive_partitioning = false,"
+                    f" filename = {text(FILE)}))"
+                )
+            case "csv":
+                # Columns are named by position: two headers that differ only in case would be one to the engine.
+                names = [name for name, _ in self.columns]
+                struct = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(names)))
+                listed = "".join(f"c{names.index(name)} AS {ident(name)}, " for name in wanted)
+                return (
+                    f"(SELECT {listed}{ident(FILE)} FROM read_csv({files}, auto_detect = false, header = true,"
+                    f" columns = {{{struct}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
+                    " allow_quoted_nulls = false, strict_mode = true, null_padding = false,"
+                    f" hive_partitioning = false, filename = {text(FILE)}))"
+                )
+            case _:
+                struct = ", ".join(f"{text(name)}: 'JSON'" for name in wanted)
+                listed = "".join(f"{ident(name)}, " for name in wanted)
+                return (
+                    f"(SELECT {listed}{ident(FILE)} FROM read_json({files}, format = 'newline_delimited',"
+                    f" auto_detect = false, records = true, columns = {{{struct}}}, hive_partitioning = false,"
+                    f" filename = {text(FILE)}))"
+                )
+
+
+def describe(
+    session: Session, format_: str, files: Sequence[Path], wanted: Sequence[str], durations: Sequence[str]
+) -> tuple[Group, ...]:
+    """Return ``files`` in groups that agree on their columns. ``durations`` names the columns declared so."""
+    if format_ == "jsonl":
+        columns = tuple((name, JSON) for name in dict.fromkeys(wanted))
+        return (Group(format_, tuple(files), columns),)
+    groups: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for path in files:
+        if format_ == "csv":
+            found = tuple((name, TEXT) for name in header(path))
+        else:
+            found = _parquet_columns(session, path, durations)
+            found = tuple(column for column in found if column[0] in set(wanted)) or found[:1]
+        groups.setdefault(found, []).append(path)
+    return tuple(Group(format_, tuple(paths), columns) for columns, paths in groups.items())
+
+
+def all_columns(session: Session, group: Group) -> tuple[str, ...]:
+    """Return every column name that the group's files share, declared or not."""
+    if group.format == "parquet":
+        names = [name for name, _ in _parquet_columns(session, group.files[0], ())]
+        others = [dict(_parquet_columns(session, path, ())) for path in group.files[1:]]
+        return tuple(name for name in names if all(name in other for other in others))
+    return tuple(name for name, _ in group.columns)
+
+
+def _parquet_columns(session: Session, path: Path, durations: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    found = session.columns(
+        f"SELECT * FROM read_parquet({text(str(path))}, hive_partitioning = false)", f"opening {path.name}"
+    )
+    if durations:
+        stored = _stored_schema(path)
+        found = [(name, _duration(stored, name) or kind) for name, kind in found]
+    return tuple(found)
+
+
+def _stored_schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise AstrafsError(
+            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` is no Parquet file").note(str(error))
+        ) from None
+
+
+def _duration(schema: pa.Schema, name: str) -> str | None:
+    """Return ``DURATION:unit`` where Arrow wrote the column as one; the engine sees a plain integer."""
+    place = schema.get_field_index(name)
+    if place >= 0 and pa.types.is_duration(schema.field(place).type):
+        return f"DURATION:{schema.field(place).type.unit}"
+    return None
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """Return the column names in the first line of a CSV file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            start = stream.read(_LINE_LIMIT)
+        names = next(csv.reader(start.splitlines(keepends=True), strict=True), None)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = "its header is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {reason}")) from None
+    if not names:
+        raise AstrafsError(
+            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` has no header line").help(
+                "the first line of a CSV file names its columns"
+            )
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AstrafsError(
+            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` names the column `{twice[0]}` twice")
+        )
+    return tuple(names)

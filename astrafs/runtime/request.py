@@ -1,0 +1,156 @@
+"""What a caller asks for, checked and made exact: the view, its outputs, the cutoff, where the rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from astrafs.diagnostics.codes import internal as usage
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.suggest import closest
+from astrafs.plan import ir
+from astrafs.runtime.progress import Progress
+from astrafs.runtime.times import Duration, Time, duration, instant
+
+MAX_GRID_TIMES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A backfill as asked for; the fields are those of ``Project.backfill``."""
+
+    view: str
+    as_of: Time | None
+    spine: object = None
+    time: str | None = None
+    time_zone: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    features: Sequence[str] | None = None
+    limit: int | None = None
+    start: Time | None = None
+    end: Time | None = None
+    every: Duration | None = None
+    memory_limit: str | None = None
+    threads: int | None = None
+    quarantine: Path | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Prediction times ``start``, ``start + every``, ... before ``end``; microseconds."""
+
+    start: int
+    end: int
+    every: int
+
+    @property
+    def count(self) -> int:
+        """How many times there are."""
+        return max(0, -(-(self.end - self.start) // self.every))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A checked request: ``view`` holds only the outputs asked for. Neither spine nor grid means every known key."""
+
+    request: Request
+    view: ir.View
+    entity: ir.Entity
+    as_of: int
+    grid: Grid | None
+
+
+def check(plan: ir.Plan, request: Request) -> Job:
+    """Return the job that ``request`` means for ``plan``; raises :class:`AstrafsError` where it is not clear."""
+    view = find_view(plan, request.view)
+    entity = next(entity for entity in plan.entities if entity.name == view.entity)
+    chosen = _pick(view, request.features)
+    if request.as_of is None:
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere("the knowledge cutoff is missing").help(
+                "name it: `--as-of 2026-01-01T00:00:00Z`, or `as_of=...` in Python"
+            )
+        )
+    as_of = instant(request.as_of, "as-of")
+    if request.limit is not None and request.limit < 0:
+        raise AstrafsError(codes.BAD_REQUEST.nowhere(f"the limit is {request.limit}, below zero"))
+    return Job(request, chosen, entity, as_of, _grid(request))
+
+
+def find_view(plan: ir.Plan, name: str) -> ir.View:
+    """Return the view called ``name``: its qualified name, or its last part where that is unique."""
+    found = [view for view in plan.views if view.name == name]
+    found = found or [view for view in plan.views if view.name.rsplit(".", 1)[-1] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(f"`{view.name}`" for view in found)
+        raise AstrafsError(
+            usage.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(f"name one: {listed}")
+        )
+    names = [view.name for view in plan.views]
+    short = [one.rsplit(".", 1)[-1] for one in names]
+    near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
+    missing = usage.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
+    if near:
+        missing = missing.help(f"did you mean `{near}`?")
+    elif names:
+        missing = missing.note("its views are " + ", ".join(f"`{one}`" for one in names[:12]))
+    raise AstrafsError(missing)
+
+
+def _pick(view: ir.View, features: Sequence[str] | None) -> ir.View:
+    if features is None:
+        return view
+    names = [output.name for output in view.outputs]
+    problems = []
+    for name in features:
+        if name not in names:
+            near = closest(name, names)
+            found = usage.UNKNOWN_FEATURE.nowhere(f"the view `{view.name}` has no feature `{name}`")
+            problems.append(found.help(f"did you mean `{near}`?") if near else found)
+    if problems:
+        raise AstrafsError(*problems)
+    if not features:
+        raise AstrafsError(usage.UNKNOWN_FEATURE.nowhere("no feature of the view is asked for"))
+    kept = tuple(output for output in view.outputs if output.name in set(features))
+    return ir.View(view.name, view.entity, kept, view.doc)
+
+
+def _grid(request: Request) -> Grid | None:
+    given = {"start": request.start, "end": request.end, "every": request.every}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 3:
+        return None
+    if missing:
+        options = {"start": "--from", "end": "--to", "every": "--every"}
+        listed = " and ".join(f"`{options[name]}`" for name in missing)
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere(f"the grid of times is not complete: {listed} missing").help(
+                "a grid has all three: `--from 2026-01-01 --to 2026-02-01 --every 1d`"
+            )
+        )
+    if request.spine is not None:
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere("a spine and a grid of times cannot be asked for at once")
+        )
+    assert request.start is not None and request.end is not None and request.every is not None
+    grid = Grid(
+        instant(request.start, "from"), instant(request.end, "to"), duration(request.every, "every")
+    )
+    if grid.start >= grid.end:
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere("the grid of times is empty: `--from` is not before `--to`").note(
+                "the grid holds the times from `--from`, and before `--to`"
+            )
+        )
+    if grid.count > MAX_GRID_TIMES:
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere(
+                f"the grid has {grid.count:,} times, and at most {MAX_GRID_TIMES:,} are allowed"
+            ).help("ask for a longer `--every`, or for a part at a time")
+        )
+    return grid

@@ -1,0 +1,139 @@
+"""From the engine's answer to the result: Arrow types, the spine's own columns beside it, fixed chunks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from astrafs.diagnostics.codes import backend as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.typesys import Kind, Type
+
+CHUNK = 65_536
+"""Rows in every chunk of a result but the last: also the row groups of a Parquet file."""
+
+
+def arrow_type(type_: Type) -> pa.DataType:
+    """Return the Arrow type in which values of ``type_`` leave AstraFS."""
+    match type_.kind:
+        case Kind.INT:
+            return pa.int64()
+        case Kind.FLOAT:
+            return pa.float64()
+        case Kind.DECIMAL:
+            return pa.decimal128(type_.precision, type_.scale)
+        case Kind.BOOL:
+            return pa.bool_()
+        case Kind.STRING | Kind.ENUM:
+            return pa.string()
+        case Kind.BYTES:
+            return pa.binary()
+        case Kind.TIMESTAMP:
+            return pa.timestamp("us", "UTC")
+        case Kind.DATE:
+            return pa.date32()
+        case Kind.DURATION:
+            return pa.duration("us")
+        case Kind.KEY if len(type_.parts) == 1:
+            return arrow_type(type_.parts[0])
+        case _:
+            raise TypeError(f"{type_} does not leave the engine")
+
+
+def from_engine(column: pa.Array, type_: Type) -> pa.Array:
+    """Return an engine column (times as int64 microseconds, dates as int64 days) in its Arrow output type."""
+    target = arrow_type(type_)
+    if column.type == target:
+        return column
+    plain = type_.parts[0] if type_.kind is Kind.KEY else type_
+    match plain.kind:
+        case Kind.TIMESTAMP | Kind.DURATION:
+            return column.cast(pa.int64()).view(target)
+        case Kind.DATE:
+            return column.cast(pa.int32()).view(target)
+        case Kind.FLOAT:
+            raise TypeError(f"the engine gave {column.type} for a float")
+        case _:
+            return column.cast(target)
+
+
+def chunks(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int = CHUNK) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of exactly ``rows`` rows, the last one shorter."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            part = batch.slice(start, rows - count)
+            waiting.append(part)
+            start += part.num_rows
+            count += part.num_rows
+            if count == rows:
+                yield _joined(waiting, schema)
+                waiting, count = [], 0
+    if count:
+        yield _joined(waiting, schema)
+
+
+def _joined(parts: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.Table.from_batches(parts, schema).combine_chunks()
+    return table.to_batches()[0]
+
+
+def in_order(batches: Iterable[pa.RecordBatch], expected: int | None) -> Iterator[pa.RecordBatch]:
+    """Check that ``"@row"`` counts 0, 1, 2, ... (up to ``expected`` rows, where known) and yield the batches without it.
+
+    Raises :class:`AstrafsError` where a row is missing, repeated or null: the engine then answered another question.
+    """
+    seen = 0
+    for batch in batches:
+        numbers = batch.column("@row")
+        if numbers.null_count or not np.array_equal(
+            numbers.to_numpy(zero_copy_only=False), np.arange(seen, seen + batch.num_rows)
+        ):
+            raise AstrafsError(
+                codes.BAD_RESULT.nowhere(f"the rows after {seen:,} are not the spine's rows in order")
+            )
+        seen += batch.num_rows
+        yield batch.drop_columns(["@row"])
+    if expected is not None and seen != expected:
+        raise AstrafsError(codes.BAD_RESULT.nowhere(f"{seen:,} rows came back for {expected:,}"))
+
+
+def zipped(
+    batches: Iterable[pa.RecordBatch], own: pa.Table | None, types: Sequence[Type], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Yield each batch in output types, behind the same rows of ``own``. The columns come in the order of ``types``."""
+    start = 0
+    for batch in batches:
+        columns = [
+            from_engine(column, type_) for column, type_ in zip(batch.columns, types, strict=True)
+        ]
+        beside: list[pa.Array] = []
+        if own is not None:
+            beside = [_one(column) for column in own.slice(start, batch.num_rows).columns]
+            start += batch.num_rows
+        yield pa.RecordBatch.from_arrays([*beside, *columns], schema=schema)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if column.num_chunks == 0:
+        return pa.array([], column.type)
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+        return pa.concat_arrays(column.chunks)
+    return pa.concat_arrays(column.chunks)
+
+
+def normal(column: pa.Array) -> pa.Array:
+    """Return a float column with one NaN and no negative zero; other columns as they are."""
+    if pa.types.is_floating(column.type) and len(column):
+        return pc.if_else(pc.equal(column, pa.scalar(0, column.type)), pa.scalar(0, column.type), column)
+    return column

@@ -1,0 +1,353 @@
+"""Reading one source: scan, convert, judge, and keep the good rows as the relation ``src:<name>``.
+
+All declared columns are read and judged, also those that a view does not use: which rows a contract lets through
+must not depend on the features asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from astrafs.backends.duckdb.expressions import row_expression
+from astrafs.backends.duckdb.names import ident, text
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.suggest import closest
+from astrafs.plan import ir, tree
+from astrafs.runtime import atomic, zones
+from astrafs.runtime.contracts import (
+    EXAMPLES,
+    Quarantine,
+    Quarantined,
+    Rule,
+    Violation,
+    examples_of,
+)
+from astrafs.runtime.conversions import TEXT, UNIX_ZONES, Conversion, Refusal, convert
+from astrafs.runtime.paths import InputFile
+from astrafs.runtime.physical import FILE, Group, all_columns, describe
+from astrafs.runtime.session import Session
+from astrafs.typesys import Kind
+
+AS_OF = "CAST(getvariable('as_of') AS BIGINT)"
+
+_WRITABLE = (
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL(",
+    "VARCHAR",
+    "BLOB",
+    "DATE",
+    "TIMESTAMP",
+)
+
+
+@dataclass(slots=True)
+class SourceReader:
+    """Reads ``source`` from ``files`` into ``session``; ``quarantine`` is None where a violation stops the run."""
+
+    session: Session
+    source: ir.Source
+    format: str
+    files: Sequence[InputFile]
+    quarantine: Quarantine | None = None
+    _groups: tuple[Group, ...] = field(init=False, default=())
+    _conversions: dict[Group, dict[str, Conversion]] = field(init=False, default_factory=dict)
+    _rules: list[Rule] = field(init=False, default_factory=list)
+    _conditions: list[str] = field(init=False, default_factory=list)
+
+    @property
+    def relation(self) -> str:
+        """The quoted name of the relation that ``load`` makes."""
+        return ident(f"src:{self.source.name}")
+
+    def load(self, needed: Sequence[str]) -> int:
+        """Make the relation with the columns ``needed``, the key, ``"@e"`` and ``"@k"``; return its rows.
+
+        Raises :class:`AstrafsError` where files do not hold what is declared or rows break a contract.
+        """
+        self._open()
+        kept = dict.fromkeys((*needed, *self.source.key))
+        listed = "".join(f"{ident(name)}, " for name in kept)
+        union = "\nUNION ALL\n".join(
+            f'SELECT {listed}"@e", "@k", "@bad" FROM {self._judged(group)}' for group in self._groups
+        )
+        self.session.run(f"CREATE TEMP TABLE {self.relation} AS\n{union}", self._doing)
+        self._judge_rows()
+        if not self.source.table:
+            self._judge_key()
+        return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
+
+    def expel(self, rule: Rule, offenders: str) -> None:
+        """Treat the rows whose keys the relation ``offenders`` lists as breaking ``rule``; drop them if that is allowed."""
+        keys = ", ".join(ident(name) for name in self.source.key)
+        if keys:
+            same = " AND ".join(f"o.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in self.source.key)
+            condition = f"EXISTS (SELECT 1 FROM {offenders} o WHERE {same})"
+        else:
+            condition = "TRUE"
+        self._reject([(rule, condition)])
+        self.session.run(f"DELETE FROM {self.relation} s WHERE {condition}", self._doing)
+
+    # -- files against the declaration -------------------------------------------------------------------
+
+    @property
+    def _doing(self) -> str:
+        return f"reading source {self.source.name}"
+
+    def _open(self) -> None:
+        wanted = [_physical(column) for column in self.source.columns]
+        durations = [
+            _physical(column) for column in self.source.columns if column.type.kind is Kind.DURATION
+        ]
+        paths = [file.path for file in self.files]
+        self._groups = describe(self.session, self.format, paths, wanted, durations)
+        problems: dict[str, Diagnostic] = {}
+        for group in self._groups:
+            self._conversions[group] = {}
+            for column in self.source.columns:
+                found = self._conversion(group, column)
+                if isinstance(found, Diagnostic):
+                    problems.setdefault(column.name, found)
+                else:
+                    self._conversions[group][column.name] = found
+        if problems:
+            raise AstrafsError(*problems.values())
+        self._collect_rules()
+
+    def _conversion(self, group: Group, column: ir.SourceColumn) -> Conversion | Diagnostic:
+        name = _physical(column)
+        file = self._shown(group.files[0])
+        physical = group.physical(name)
+        if physical is None:
+            return self._missing(group, column, name, file)
+        if column.zone and column.zone not in UNIX_ZONES and zones.zone(column.zone) is None:
+            return codes.ZONELESS_TIME.nowhere(
+                f"source `{self.source.name}`: `{column.zone}` is no time zone"
+            ).help("zones are named as in the IANA database, such as `Europe/Paris`")
+        found = convert(column.type, physical, column.zone, ident(f"r:{column.name}"), ident(f"p:{column.name}"))
+        if isinstance(found, Conversion):
+            return found
+        return self._refused(found, column, physical, file)
+
+    def _missing(self, group: Group, column: ir.SourceColumn, name: str, file: str) -> Diagnostic:
+        names = all_columns(self.session, group)
+        found = codes.MISSING_COLUMN.nowhere(
+            f"source `{self.source.name}`: `{file}` has no column `{name}`"
+        )
+        near = closest(name, names)
+        if near is None:
+            listed = ", ".join(f"`{other}`" for other in names[:20])
+            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+            found = found.note(f"its columns are {listed}{more}")
+        else:
+            found = found.help(f'did you mean `{column.name}: {column.type} from "{near}"`?')
+        return found
+
+    def _refused(
+        self, refusal: Refusal, column: ir.SourceColumn, physical: str, file: str
+    ) -> Diagnostic:
+        code = codes.ZONELESS_TIME if refusal.zone else codes.PHYSICAL_TYPE
+        stored = "text" if physical == TEXT else physical.lower()
+        title = f"source `{self.source.name}`: column `{_physical(column)}` is declared `{column.type}` and stored as {stored}"
+        if refusal.zone:
+            title = f"source `{self.source.name}`: column `{_physical(column)}` holds {stored}, which is no instant"
+        return code.nowhere(title).note(f"in `{file}`").help(refusal.advice)
+
+    def _shown(self, path: Path) -> str:
+        return next((file.shown for file in self.files if file.path == path), path.name)
+
+    # -- rules -------------------------------------------------------------------------------------------
+
+    def _collect_rules(self) -> None:
+        """List the rules in the order in which a row is judged: a row counts for the first that it breaks."""
+        for column in self.source.columns:
+            for group in self._groups:
+                for problem in self._conversions[group][column.name].problems:
+                    self._rule(f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,), "")
+            name = ident(column.name)
+            if not column.type.nullable:
+                note = " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
+                self._rule(
+                    f"{column.name}.null", f"`{column.name}` is never null{note}", (column.name,), f"{name} IS NULL"
+                )
+            if column.type.kind is Kind.ENUM:
+                values = ", ".join(text(value) for value in column.type.values)
+                self._rule(
+                    f"{column.name}.enum",
+                    f"`{column.name}` is one of {', '.join(column.type.values)}",
+                    (column.name,),
+                    f"{name} NOT IN ({values})",
+                )
+        known = self.source.knowledge
+        if isinstance(known, ir.KnownColumn) and not self.source.ahead and self.source.time:
+            self._rule(
+                "known",
+                f"`{known.column}` (known) is not before `{self.source.time}` (time)",
+                (self.source.time, known.column),
+                '"@k" < "@e"',
+            )
+        for place, expect in enumerate(self.source.expects, start=1):
+            read = {node.name: None for node in tree.walk(expect) if isinstance(node, ir.Column)}
+            self._rule(
+                f"expect-{place}",
+                f"expect line {place} of the source holds",
+                tuple(read),
+                f"({row_expression(expect)}) IS FALSE",
+            )
+
+    def _rule(self, name: str, words: str, columns: tuple[str, ...], condition: str) -> None:
+        rule = Rule(name, words, columns)
+        if rule not in self._rules:
+            self._rules.append(rule)
+            self._conditions.append(condition)
+
+    def _judged(self, group: Group, extra: Sequence[str] = ()) -> str:
+        """Return a table expression: raw, prepared and final columns, ``@e``, ``@k`` and ``@bad`` (a rule's number)."""
+        columns = self.source.columns
+        conversions = self._conversions[group]
+        wanted = tuple(dict.fromkeys((*(_physical(column) for column in columns), *extra)))
+        raw = ", ".join(f"{ident(_physical(c))} AS {ident(f'r:{c.name}')}" for c in columns)
+        more = "".join(f", {ident(name)} AS {ident(f'x:{name}')}" for name in extra)
+        prepared = ", ".join(
+            f"{conversions[c.name].prepare} AS {ident(f'p:{c.name}')}" for c in columns
+        )
+        values = ", ".join(f"{conversions[c.name].value} AS {ident(c.name)}" for c in columns)
+        broken = []
+        for column in columns:
+            for problem in conversions[column.name].problems:
+                rule = Rule(f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,))
+                broken.append(f"WHEN {problem.condition} THEN {self._rules.index(rule)}")
+        types = f"CASE {' '.join(broken)} END" if broken else "CAST(NULL AS INTEGER)"
+        rest = " ".join(
+            f"WHEN {condition} THEN {place}"
+            for place, condition in enumerate(self._conditions)
+            if condition
+        )
+        later = f"CASE {rest} END" if rest else "NULL"
+        event, known = self._times()
+        sql = f"(SELECT {raw}{more}, {ident(FILE)} FROM {group.scan(wanted)})"
+        sql = f"(SELECT *, {prepared} FROM {sql})"
+        sql = f'(SELECT *, {values}, {types} AS "@type" FROM {sql})'
+        sql = f'(SELECT *, {event} AS "@e" FROM {sql})'
+        sql = f'(SELECT *, {known} AS "@k" FROM {sql})'
+        sql = f'(SELECT * FROM {sql} WHERE coalesce("@k" <= {AS_OF}, TRUE))'
+        return f'(SELECT *, coalesce("@type", {later}) AS "@bad" FROM {sql})'
+
+    def _times(self) -> tuple[str, str]:
+        zero = "CAST(0 AS BIGINT)"
+        if not self.source.time:
+            return zero, zero
+        match self.source.knowledge:
+            case ir.KnownColumn(column):
+                known = ident(column)
+            case ir.Delay(0):
+                known = '"@e"'
+            case ir.Delay(delay):
+                inside = f'"@e" BETWEEN {zones.MIN_TIME} AND {zones.MAX_TIME}'
+                known = f'CASE WHEN {inside} THEN "@e" + {delay} END'
+        return ident(self.source.time), known
+
+    # -- violations --------------------------------------------------------------------------------------
+
+    def _judge_rows(self) -> None:
+        found = self.session.rows(
+            f'SELECT DISTINCT "@bad" FROM {self.relation} WHERE "@bad" IS NOT NULL ORDER BY 1', self._doing
+        )
+        if found:
+            self._reject([(self._rules[place], f'"@bad" = {place}') for (place,) in found])
+            self.session.run(f'DELETE FROM {self.relation} WHERE "@bad" IS NOT NULL', self._doing)
+
+    def _judge_key(self) -> None:
+        keys = ", ".join(ident(name) for name in self.source.key)
+        if not keys:
+            return
+        offenders = ident(f"twice:{self.source.name}")
+        self.session.run(
+            f"CREATE TEMP TABLE {offenders} AS SELECT {keys} FROM {self.relation}"
+            f" GROUP BY {keys} HAVING count(*) > 1",
+            self._doing,
+        )
+        if self.session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", self._doing):
+            listed = ", ".join(f"`{name}`" for name in self.source.key)
+            same = " AND ".join(f"o.{ident(n)} IS NOT DISTINCT FROM s.{ident(n)}" for n in self.source.key)
+            repeated = f'"@bad" IS NULL AND EXISTS (SELECT 1 FROM {offenders} o WHERE {same})'
+            self._reject([(Rule("key", f"the key ({listed}) is unique", self.source.key), repeated)])
+            self.session.run(
+                f"DELETE FROM {self.relation} s WHERE EXISTS (SELECT 1 FROM {offenders} o WHERE {same})",
+                self._doing,
+            )
+        self.session.run(f"DROP TABLE {offenders}", self._doing)
+
+    def _reject(self, broken: Sequence[tuple[Rule, str]]) -> None:
+        """Report the rows of each (rule, condition over the judged relation ``s``), or write them aside."""
+        if self.quarantine is None:
+            raise AstrafsError(*(self._violation(rule, where).diagnostic() for rule, where in broken))
+        for rule, where in broken:
+            paths = [
+                written
+                for part, group in enumerate(self._groups)
+                if (written := self._set_aside(rule, where, group, part)) is not None
+            ]
+            count = sum(rows for rows, _ in paths)
+            self.quarantine.found.append(
+                Quarantined(self.source.name, rule.text, count, tuple(path for _, path in paths))
+            )
+
+    def _violation(self, rule: Rule, where: str) -> Violation:
+        shown = tuple(dict.fromkeys((*self.source.key, *rule.columns)))
+        listed = ", ".join(f"CAST({ident(f'r:{name}')} AS VARCHAR) AS {ident(name)}" for name in shown)
+        listed = listed or f"{ident(FILE)} AS file"
+        union = "\nUNION ALL\n".join(
+            f"SELECT {listed} FROM {self._judged(group)} s WHERE {where}" for group in self._groups
+        )
+        count = self.session.rows(f"SELECT count(*) FROM ({union})", self._doing)[0][0]
+        rows = self.session.rows(f"SELECT * FROM ({union}) ORDER BY ALL LIMIT {EXAMPLES}", self._doing)
+        return Violation(self.source.name, rule, count, examples_of(shown or ("file",), rows))
+
+    def _set_aside(
+        self, rule: Rule, where: str, group: Group, part: int
+    ) -> tuple[int, Path] | None:
+        """Write the group's offending rows as they were in the file; return how many and where."""
+        assert self.quarantine is not None
+        declared = {_physical(column): column.name for column in self.source.columns}
+        extra = tuple(name for name in all_columns(self.session, group) if name not in declared)
+        from_raw = [(f"r:{column}", name) for name, column in declared.items()]
+        columns = [*from_raw, *((f"x:{name}", name) for name in extra)]
+        judged = self._judged(group, extra)
+        kinds = dict(self.session.columns(f"SELECT * FROM {judged} s", self._doing))
+        listed = ", ".join(
+            f"{_storable(ident(column), kinds[column])} AS {ident(name)}" for column, name in columns
+        )
+        query = (
+            f"SELECT {listed}, {text(rule.text)} AS astrafs_reason, {ident(FILE)} AS astrafs_file"
+            f" FROM {judged} s WHERE {where} ORDER BY ALL"
+        )
+        schema = self.session.schema(query, self._doing)
+        path = self.quarantine.path(self.source.name, rule, part)
+        rows = atomic.write_parquet(path, schema, self._batches(query))
+        return (rows, path) if rows else None
+
+    def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
+        yield from self.session.stream(query, self._doing)
+
+
+def _physical(column: ir.SourceColumn) -> str:
+    return column.physical or column.name
+
+
+def _storable(column: str, kind: str) -> str:
+    return column if kind.startswith(_WRITABLE) and "[" not in kind else f"CAST({column} AS VARCHAR)"

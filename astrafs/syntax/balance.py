@@ -1,0 +1,216 @@
+"""Brackets: every one gets a partner before parsing, and expressions get a limit on their depth.
+
+The parser then never meets an unbalanced bracket, so that one missing brace is one message, at the bracket that was
+left open, and the rest of the file is still read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lark.lexer import Token
+
+from astrafs.diagnostics.codes import syntax as codes
+from astrafs.diagnostics.model import Diagnostic
+from astrafs.syntax.report import Reporter
+from astrafs.syntax.tokens import end_of, made, span_of, start_of
+from astrafs.syntax.words import (
+    CLOSERS,
+    DECLARATIONS,
+    NAME_LIKE,
+    OPENERS,
+    OPERAND_END,
+    OPERATORS,
+    SOFT_TYPES,
+    SPELLING,
+)
+
+MOST_NESTING = 64
+MOST_OPERATORS = 256
+
+_COMPLETE = SOFT_TYPES - frozenset(
+    "AS_OF AT BY DELAY EACH EVERY GAP LAST NEXT OFFSET SETTLES SINCE UNION WITHIN".split()
+)
+"""Keywords after which a name is never part of the same expression."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """Balanced tokens. ``inner[i]`` is the index of the innermost open bracket around token ``i``, or -1.
+
+    ``limits`` are the tokens with which a limit is passed, each with its diagnostic.
+    """
+
+    items: list[Token]
+    inner: list[int] = field(default_factory=list)
+    limits: dict[int, Diagnostic] = field(default_factory=dict)
+
+    def block(self, index: int) -> int:
+        """Return the index of the innermost open brace around token ``index``, or -1."""
+        opener = self.inner[index]
+        while opener != -1 and self.items[opener].type != "LBRACE":
+            opener = self.inner[opener]
+        return opener
+
+
+def starts_declaration(items: list[Token], index: int) -> bool:
+    """Whether token ``index`` is a declaration's keyword with what must follow it."""
+    follow = DECLARATIONS.get(items[index].type)
+    if follow is None:
+        return False
+    after = items[index + 1].type
+    return after in follow or ("NAME" in follow and after in NAME_LIKE)
+
+
+def starts_line(items: list[Token], index: int) -> bool:
+    """Whether token ``index`` is the first on its line."""
+    return index == 0 or items[index - 1].end_line != items[index].line
+
+
+def balance(items: list[Token], report: Reporter) -> Layout:
+    """Return the tokens with matching brackets, reporting those that had no partner."""
+    if not _balanced(items):
+        items = _mend(items, report)
+    layout = Layout(items)
+    _measure(layout, report)
+    return layout
+
+
+def _is_edge(items: list[Token], opener: int) -> bool:
+    """Whether the bracket opens the edges of a window, where ``[`` may meet ``)``."""
+    if opener == 0:
+        return False
+    before = items[opener - 1].type
+    return before == "OVER" or (
+        before == "EQUAL" and opener > 2 and items[opener - 3].type == "WINDOW"
+    )
+
+
+def _fits(items: list[Token], opener: int, closer: str) -> bool:
+    kind = items[opener].type
+    if OPENERS[kind] == closer:
+        return True
+    return kind != "LBRACE" and closer != "RBRACE" and _is_edge(items, opener)
+
+
+def _balanced(items: list[Token]) -> bool:
+    stack: list[int] = []
+    for index, token in enumerate(items):
+        if token.type in OPENERS:
+            stack.append(index)
+        elif token.type in CLOSERS and (not stack or not _fits(items, stack.pop(), token.type)):
+            return False
+    return not stack
+
+
+def _mend(items: list[Token], report: Reporter) -> list[Token]:
+    """Add the closing brackets that are missing and drop those that are too many."""
+    fresh: list[Token] = []
+    stack: list[int] = []
+
+    def close(at: Token) -> None:
+        opener = fresh[stack.pop()]
+        closer = SPELLING[OPENERS[opener.type]]
+        where = end_of(fresh[-1])
+        report.emit(
+            codes.UNCLOSED_BRACKET.at(span_of(report, opener), f"this `{opener}` is never closed")
+            .label(report.span(where, where), f"`{closer}` is missing at the latest here")
+            .help(f"add `{closer}`")
+        )
+        if opener.type == "LBRACE":
+            report.taint(where, start_of(at))
+        else:
+            report.taint(start_of(opener), start_of(at))
+        fresh.append(made(OPENERS[opener.type], closer, where, where, fresh[-1]))
+
+    def is_parameters(opener: int) -> bool:
+        return opener > 1 and fresh[opener - 2].type == "FN"
+
+    for index, token in enumerate(items):
+        kind = token.type
+        if kind == "$END" or (
+            token.column == 1 and starts_line(items, index) and starts_declaration(items, index)
+        ):
+            while stack:
+                close(token)
+        elif kind in ("FIELD", "ANNOTATION") and starts_line(items, index):
+            while stack and fresh[stack[-1]].type != "LBRACE" and not is_parameters(stack[-1]):
+                close(token)
+        if kind in OPENERS:
+            stack.append(len(fresh))
+        elif kind in CLOSERS:
+            wanted = CLOSERS[kind]
+            if kind == "RBRACE" and any(fresh[opener].type == wanted for opener in stack):
+                while fresh[stack[-1]].type != wanted:
+                    close(token)
+            if not stack or (
+                not _fits(fresh, stack[-1], kind)
+                and "LBRACE" in (wanted, fresh[stack[-1]].type)
+            ):
+                _drop(token, report)
+                continue
+            opener = stack.pop()
+            if not _fits(fresh, opener, kind):
+                right = OPENERS[fresh[opener].type]
+                report.emit(
+                    codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing")
+                    .label(span_of(report, fresh[opener]), "this is open")
+                    .help(f"write `{SPELLING[right]}`")
+                )
+                token = made(right, SPELLING[right], start_of(token), end_of(token), token)
+        fresh.append(token)
+    return fresh
+
+
+def _drop(token: Token, report: Reporter) -> None:
+    report.emit(
+        codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing").help(
+            "delete it, or add the opening bracket"
+        )
+    )
+    report.taint(start_of(token) - 1, end_of(token) + 1)
+
+
+def _measure(layout: Layout, report: Reporter) -> None:
+    """Fill ``inner``, and mark where brackets nest too deep or operators follow one another too long.
+
+    Operators are counted along the way from the start of the expression to the innermost bracket, so that the count
+    plus the nesting bounds the depth of the tree.
+    """
+    items, inner = layout.items, layout.inner
+    stack: list[tuple[int, int, int]] = []  # opener, and base and peak of the count outside it
+    count = base = peak = 0
+    before = ""
+    for index, token in enumerate(items):
+        kind = token.type
+        if kind in CLOSERS and stack:
+            count = max(count, peak)
+            _, base, peak = stack.pop()
+            inner.append(stack[-1][0] if stack else -1)
+            if kind == "RBRACE":
+                count = base
+            before = kind
+            continue
+        inner.append(stack[-1][0] if stack else -1)
+        if kind in OPENERS:
+            stack.append((index, base, peak))
+            count = 0 if kind == "LBRACE" else count + 1
+            base = peak = count
+            if len(stack) > MOST_NESTING:
+                layout.limits[index] = codes.TOO_DEEP.at(
+                    span_of(report, token), f"this is nesting level {len(stack)}"
+                ).help("name parts of it as columns or features of their own")
+        elif kind == "COMMA":
+            peak = max(peak, count)
+            count = base
+        elif kind in ("COLON", "FIELD") or (
+            kind in ("NAME", "EXPECT") and (before in OPERAND_END or before in _COMPLETE)
+        ):
+            count = base
+        elif kind in OPERATORS or kind in ("DOT", "IF", "OVER", "OFFSET", "WITHIN"):
+            count += 1
+            if count > MOST_OPERATORS:
+                layout.limits[index] = codes.CHAIN_TOO_LONG.at(
+                    span_of(report, token), f"this is operator {count} of the expression"
+                ).help("name parts of it as columns or features of their own")
+        before = kind

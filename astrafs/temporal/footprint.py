@@ -1,0 +1,224 @@
+"""Time footprints: which moments of which source a feature may read; the proof of no leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from astrafs.plan import ir
+from astrafs.plan.errors import PlanError
+from astrafs.plan.graph import plan_order, subexpressions
+from astrafs.plan.text import knowledge_text
+from astrafs.temporal.interval import ALWAYS, NOW, Interval, window_interval
+from astrafs.temporal.rows import row_times
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How a reading comes about: a linked list of names from the reader down to the source."""
+
+    name: str
+    rest: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One source as one reader reads it.
+
+    ``interval`` bounds the time of the rows relative to t, by the source's event time or, where
+    ``clock`` is not empty, by the time that a stream gave them (their event time is no later).
+    ``known`` is the knowledge rule as text, ``ahead`` marks rows known before their time,
+    ``static`` is the reason of a table without time.
+    """
+
+    source: str
+    interval: Interval
+    clock: str = ""
+    known: str = ""
+    ahead: bool = False
+    static: str = ""
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The features, streams and lookups between the reader and the source, in reading order."""
+        found = []
+        at = self.path
+        while at is not None:
+            found.append(at.name)
+            at = at.rest
+        return tuple(found)
+
+    @property
+    def event_interval(self) -> Interval:
+        """The source's own event times: re-timing only ever moved them later."""
+        return self.interval.unbounded_below() if self.clock else self.interval
+
+    @property
+    def leaks(self) -> bool:
+        """Whether rows after t may be read that were not known by then."""
+        return not self.ahead and not self.static and self.interval.reads_future
+
+
+Readings = dict[tuple[str, str], Reading]
+"""Readings by source and clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """All that a feature may read, by source and clock; empty for a function of key and t alone."""
+
+    readings: tuple[Reading, ...]
+
+
+def footprints(plan: ir.Plan) -> Mapping[ir.FeatureId, Footprint]:
+    """Return every feature's footprint; raises :class:`PlanError` where features form a cycle."""
+    known = Footprints(plan)
+    return {
+        feature.id: Footprint(
+            tuple(found for _, found in sorted(known.features[feature.id].items()))
+        )
+        for feature in plan.features
+    }
+
+
+class Footprints:
+    """Works footprints out in dependency order; keeps those of rows and columns for other passes.
+
+    ``rows`` and ``columns`` are relative to the row's own time.
+    """
+
+    def __init__(self, plan: ir.Plan) -> None:
+        self.times = row_times(plan)
+        self.sources = {source.name: source for source in plan.sources}
+        self.features: dict[ir.FeatureId, Readings] = {}
+        self.columns: dict[str, dict[str, Readings]] = {}
+        self._conditions: dict[str, Readings] = {name: {} for name in self.sources}
+        streams = {stream.name: stream for stream in plan.streams}
+        features = {feature.id: feature for feature in plan.features}
+        for node in plan_order(plan):
+            if isinstance(node, ir.FeatureId):
+                self.features[node] = self.reads(features[node].expression)
+            elif node in streams:
+                self._stream(streams[node])
+            else:
+                self.columns[node] = {}
+
+    def _stream(self, stream: ir.Stream) -> None:
+        if stream.name not in self.times:
+            raise PlanError(f"stream {stream.name} has no sound base")
+        before = self.columns[stream.base]
+        conditions = dict(self._conditions[stream.base])
+        columns = dict(before)
+        if stream.time is not None:  # the base's row stood at some earlier time
+            conditions = _unbounded(conditions)
+            columns = {name: _unbounded(found) for name, found in before.items()}
+        for part in (stream.where, stream.time):
+            if part is not None:
+                _merge(conditions, self.reads(part, columns).values())
+        for column in stream.columns:
+            found = self.reads(column.expression, columns)
+            columns[column.name] = _through(found, f"{stream.name}.{column.name}")
+        self._conditions[stream.name] = conditions
+        self.columns[stream.name] = columns
+
+    def row(self, rows: str) -> Readings:
+        """Return what the presence of a row reads: itself and its streams' conditions."""
+        times = self.times[rows]
+        path: Path | None = None
+        for name in reversed(times.chain[:-1]):
+            path = Path(name, path)
+        itself = _reading(times.source, NOW, times.clock, path)
+        found = {(itself.source, itself.clock): replace(itself, ahead=times.ahead)}
+        _merge(found, _through(self._conditions[rows], rows).values())
+        return found
+
+    def reads(
+        self, root: ir.Expr | None, columns: Mapping[str, Readings] | None = None
+    ) -> Readings:
+        """Return what an expression reads relative to its context's time.
+
+        ``columns`` are those of the row at hand; a column of the row itself adds nothing.
+        """
+        found: Readings = {}
+        for expr in subexpressions(root):
+            match expr:
+                case ir.Column() if columns is not None:
+                    _merge(found, columns.get(expr.name, {}).values())
+                case ir.FeatureRef() | ir.EntityLookup() | ir.TableLookup():
+                    _merge(found, self.lookup(expr).values())
+                case ir.Aggregate():
+                    _merge(found, self.aggregate(expr).values())
+                case _:
+                    pass
+        return found
+
+    def lookup(self, expr: ir.FeatureRef | ir.EntityLookup | ir.TableLookup) -> Readings:
+        """Return what a lookup reads relative to its context's time, besides its keys."""
+        if isinstance(expr, ir.TableLookup):
+            table = self.sources[expr.table]
+            reading = _reading(table, _table_interval(table, expr), "", None)
+            return {(reading.source, ""): reading}
+        offset = expr.offset if isinstance(expr, ir.EntityLookup) else 0
+        feature = self.features.get(expr.feature, {})
+        return _through(feature, str(expr.feature), Interval(-offset, -offset, True, True))
+
+    def aggregate(self, expr: ir.Aggregate) -> Readings:
+        """Return what an aggregate reads relative to its context's time."""
+        window = window_interval(expr.window)
+        found = {key: _moved(reading, window) for key, reading in self.row(expr.rows).items()}
+        _merge(found, self.aggregate_columns(expr).values())
+        return found
+
+    def aggregate_columns(self, expr: ir.Aggregate) -> Readings:
+        """Return what the columns that an aggregate reads look up, relative to its context."""
+        window = window_interval(expr.window)
+        found: Readings = {}
+        for part in (*expr.args, expr.where, expr.block_where, *expr.keys):
+            if part is not None:
+                inner = self.reads(part, self.columns[expr.rows])
+                _merge(found, _through(inner, expr.rows, window).values())
+        return found
+
+
+def _reading(source: ir.Source, at: Interval, clock: str, path: Path | None) -> Reading:
+    interval = at if source.time else ALWAYS
+    known = knowledge_text(source) if source.time else ""
+    return Reading(source.name, interval, clock, known, source.ahead, source.static, path)
+
+
+def _table_interval(table: ir.Source, expr: ir.TableLookup) -> Interval:
+    age = expr.max_age if expr.max_age is not None else table.max_age
+    low = None if age is None else -expr.offset - age
+    return Interval(low, -expr.offset, low is not None, True)
+
+
+def _moved(reading: Reading, by: Interval) -> Reading:
+    return reading if reading.static else replace(reading, interval=by + reading.interval)
+
+
+def _through(found: Readings, name: str, by: Interval = NOW) -> Readings:
+    return {
+        key: replace(_moved(reading, by), path=Path(name, reading.path))
+        for key, reading in found.items()
+    }
+
+
+def _unbounded(found: Readings) -> Readings:
+    return {
+        key: replace(reading, interval=reading.interval.unbounded_below())
+        for key, reading in found.items()
+    }
+
+
+def _merge(found: Readings, new: Iterable[Reading]) -> None:
+    """Add readings; of one source and clock the interval covers both, the later's path stays."""
+    for reading in new:
+        key = reading.source, reading.clock
+        old = found.get(key)
+        if old is None:
+            found[key] = reading
+            continue
+        both = old.interval | reading.interval
+        later = old if both.high == old.interval.high else reading
+        found[key] = replace(later, interval=both, ahead=old.ahead and reading.ahead)

@@ -1,0 +1,351 @@
+"""Calls: builtin functions, ``fn`` inlined, keys made with ``User(x)``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.registry import CALLABLE
+from astrafs.builtins.spec import Mismatch
+from astrafs.diagnostics.codes import leakage as leakage_codes
+from astrafs.diagnostics.codes import names as codes
+from astrafs.diagnostics.codes import types as type_codes
+from astrafs.diagnostics.codes import windows as window_codes
+from astrafs.diagnostics.model import Sink
+from astrafs.plan import ir
+from astrafs.plan.tree import Origin
+from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.symbols import ModuleScope, Symbol, SymbolKind
+from astrafs.source import Span
+from astrafs.syntax import ast
+from astrafs.typecheck.context import Context, EntityInfo, Environment, Place
+from astrafs.typecheck.convert import assign, may_be_null, mismatch, widen
+from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.rows import apply_row, argument_problem, bounded, describe
+from astrafs.typecheck.typed import Typed, failed, stored
+from astrafs.typesys import Kind, Type
+
+MAX_INLINING = 32
+WALL_CLOCK = frozenset(
+    "now today current_timestamp current_date utcnow clock rand random uuid gen_random_uuid".split()
+)
+
+
+def check_call(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
+    """Check ``name(...)``: a key, a function of the program, or a builtin."""
+    name = expr.callee.text
+    if not name or ctx.scope.is_broken(name):
+        return failed(expr.span)
+    symbol = ctx.scope.find(name)
+    if symbol is not None and symbol.kind is SymbolKind.ENTITY:
+        return _make_key(expr, ctx.env.entities.get(symbol.qualified), ctx)
+    if symbol is not None and symbol.kind is SymbolKind.FN:
+        return _inline(expr, symbol, ctx)
+    if name in CALLABLE and not (name in AGGREGATES and len(expr.args) <= 1):
+        return _builtin(expr, ctx, want)
+    if name in AGGREGATES:
+        return _aggregate_without_window(expr, ctx)
+    for arg in expr.args:
+        ctx.env.check(arg, ctx)
+    _report_unknown(expr, symbol, ctx)
+    return failed(expr.span)
+
+
+def _builtin(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
+    name = expr.callee.text
+    if not _plain_arguments(expr, ctx):
+        return failed(expr.span)
+    hint = want if name == "coalesce" else None
+    args = tuple(ctx.env.check(arg, ctx, hint) for arg in expr.args)
+    return apply_row(name, args, expr.span, ctx.sink)
+
+
+def _plain_arguments(expr: ast.CallExpr, ctx: Context) -> bool:
+    if expr.each or expr.by is not None:
+        ctx.sink.emit(unsupported(expr.span, "`each`" if expr.each else "`by` in a call"))
+        return False
+    if expr.where is not None:
+        ctx.sink.emit(
+            type_codes.BAD_ARGUMENT.at(
+                expr.where.span,
+                "only aggregates select rows",
+                title=f"`{expr.callee.text}` takes no `where`",
+            ).help("use `if condition then x else y`")
+        )
+        return False
+    return True
+
+
+def _aggregate_without_window(expr: ast.CallExpr, ctx: Context) -> Typed:
+    name = expr.callee.text
+    if ctx.place in (Place.FEATURE, Place.VIEW):
+        ctx.sink.emit(
+            window_codes.MISSING_WINDOW.at(
+                expr.span, "over which rows?", title=f"aggregate `{name}` has no window"
+            ).help(f"say how far it looks back: `{name}(...) over 7d`, or `over all`")
+        )
+    else:
+        report_misplaced(expr, ctx)
+    return failed(expr.span)
+
+
+def report_misplaced(expr: ast.CallExpr, ctx: Context) -> None:
+    """Report an aggregate where there are no rows to go over."""
+    name = expr.callee.text
+    found = type_codes.MISPLACED_AGGREGATE.at(
+        expr.span, f"`{name}` goes over rows", title=f"aggregate `{name}` cannot stand in {ctx.place}"
+    )
+    if ctx.place is Place.AGGREGATE:
+        advice = (
+            "give the inner one a feature of its own and read it in a column of a stream "
+            "(`x: ... = Entity[key].feature`), then aggregate that"
+        )
+    elif ctx.place is Place.VIEW:
+        advice = "a view lists features: declare one, and name it here"
+    else:
+        advice = "declare a feature with it, and look that up: `Entity[key].feature`"
+    ctx.sink.emit(found.help(advice))
+
+
+def _report_unknown(expr: ast.CallExpr, symbol: Symbol | None, ctx: Context) -> None:
+    ident = expr.callee
+    name = ident.text
+    if symbol is not None:
+        ctx.sink.emit(
+            codes.WRONG_KIND.at(
+                ident.span, "not a function", title=f"`{name}` is a {symbol.kind}, not a function"
+            ).label(symbol.span, "declared here")
+        )
+        return
+    if name.lower() in WALL_CLOCK:
+        random = "ra" in name or "uuid" in name
+        ctx.sink.emit(
+            leakage_codes.WALL_CLOCK.at(
+                ident.span,
+                "its value would depend on when and where the program runs",
+                title=f"`{name}()` does not exist",
+            ).help(
+                "use `hash(x, n)` for stable groups, or a field of a `request`"
+                if random
+                else "use `t`, the time that the feature is asked for, or a field of a `request`"
+            )
+        )
+        return
+    found = codes.UNKNOWN_FUNCTION.at(
+        ident.span, "no function or aggregate of this name", title=f"unknown function `{name}`"
+    )
+    elsewhere = sorted(
+        scope.name
+        for scope in ctx.env.symbols.modules.values()
+        if name in scope.own and scope.own[name].kind in (SymbolKind.FN, SymbolKind.ENTITY)
+    )
+    if elsewhere:
+        ctx.sink.emit(found.help(f"import it: `use {elsewhere[0]}.{{{name}}}`"))
+        return
+    known = [*CALLABLE, *AGGREGATES, *ctx.scope.visible((SymbolKind.FN, SymbolKind.ENTITY))]
+    ctx.sink.emit(suggest(found, name, known, ident.span))
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+
+def _make_key(expr: ast.CallExpr, info: EntityInfo | None, ctx: Context) -> Typed:
+    """``User(x)``: a key of the entity from one value per key column."""
+    if info is None or not _plain_arguments(expr, ctx):
+        return failed(expr.span)
+    args = tuple(ctx.env.check(arg, ctx) for arg in expr.args)
+    if any(arg.failed for arg in args):
+        return failed(expr.span)
+    parts = key_parts(args, info, expr.span, ctx)
+    if parts is None:
+        return failed(expr.span)
+    nullable = any(part.expr.type.nullable for part in parts)
+    type_ = info.type.with_null(nullable)
+    if len(parts) == 1:
+        return replace(parts[0], type=type_, exact=None).at(expr.span)
+    return Typed(
+        ir.Literal(None, type_),
+        type_,
+        Origin(expr.span),
+        tuple((part.expr, part.origin) for part in parts),
+    )
+
+
+def key_parts(
+    args: tuple[Typed, ...], info: EntityInfo, span: Span, ctx: Context
+) -> tuple[Typed, ...] | None:
+    """Return ``args`` as the key columns of an entity, or None after reporting what does not fit."""
+    name = info.symbol.name
+    usage = ", ".join(f"{field.name}: {field.type}" for field in info.keys)
+    if len(args) != len(info.keys):
+        ctx.sink.emit(
+            type_codes.BAD_LOOKUP.at(
+                args[0].span.to(args[-1].span) if args else span,
+                f"{len(args)} given",
+                title=f"a key of `{name}` has {len(info.keys)} parts",
+            ).note(f"the key of `{name}` is `{{ {usage} }}`")
+        )
+        return None
+    found: list[Typed] = []
+    for arg, field in zip(args, info.keys, strict=True):
+        if mismatch(arg, field.type) is not None or arg.is_composite:
+            ctx.sink.emit(
+                type_codes.BAD_LOOKUP.at(
+                    arg.span,
+                    describe(arg),
+                    title=f"key column `{field.name}` of `{name}` is `{field.type}`, not `{arg.type}`",
+                ).label(info.symbol.span, f"`{name}` is declared here")
+            )
+            return None
+        found.append(widen(arg, field.type, ctx.sink))
+    return tuple(found)
+
+
+# --- functions of the program -----------------------------------------------------------------------------
+
+
+def check_functions(env: Environment, scope: ModuleScope) -> None:
+    """Check every ``fn`` of a module once with its declared types, used or not."""
+    for symbol in scope.own.values():
+        if isinstance(symbol.declaration, ast.FnDecl):
+            _check_fn(symbol, env)
+
+
+def _check_fn(symbol: Symbol, env: Environment) -> bool:
+    known = env.functions.get(symbol.qualified)
+    if known is not None:
+        return known
+    tree = symbol.declaration
+    assert isinstance(tree, ast.FnDecl)
+    env.functions[symbol.qualified] = True  # a call of itself is found by the inlining below
+    scope = env.symbols.modules[symbol.module]
+    params: dict[str, Typed] = {}
+    for param in tree.params:
+        type_ = declared_type(param.type, scope, env, env.sink)
+        if param.name.text in params:
+            env.sink.emit(
+                codes.DUPLICATE_NAME.at(
+                    param.name.span,
+                    "declared again here",
+                    title=f"parameter `{param.name.text}` is declared twice",
+                ).help("rename one of them")
+            )
+        if type_.kind is Kind.KEY and len(type_.parts) != 1:
+            env.sink.emit(unsupported(param.type.span, "a parameter with a key of several parts"))
+            type_ = failed(param.span).type
+        expr = ir.Column(param.name.text, stored(type_))
+        params[param.name.text] = (
+            failed(param.span) if type_.is_error else Typed(expr, type_, Origin(param.span))
+        )
+    sink = Sink()
+    result = declared_type(tree.result, scope, env, env.sink)
+    value = _body(symbol, tree, params, result, env, sink, ())
+    env.sink.extend(sink)
+    sound = not value.failed and not any(param.failed for param in params.values())
+    env.functions[symbol.qualified] = sound
+    return sound
+
+
+def _body(
+    symbol: Symbol,
+    tree: ast.FnDecl,
+    params: dict[str, Typed],
+    result: Type,
+    env: Environment,
+    sink: Sink,
+    inlining: tuple[str, ...],
+) -> Typed:
+    scope = env.symbols.modules[symbol.module]
+    ctx = Context(
+        env, scope, sink, Place.FN, params=params, inlining=(*inlining, symbol.qualified)
+    )
+    value = env.check(tree.body, ctx, result)
+    return assign(value, result, tree.result, f"the result of `{symbol.name}`", sink)
+
+
+def _inline(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> Typed:
+    """Put the body of a ``fn`` in place of its call, with the arguments' exact types."""
+    tree = symbol.declaration
+    assert isinstance(tree, ast.FnDecl)
+    if not _plain_arguments(expr, ctx):
+        return failed(expr.span)
+    if symbol.qualified in ctx.inlining or len(ctx.inlining) >= MAX_INLINING:
+        _report_recursion(expr, symbol, ctx)
+        return failed(expr.span)
+    env = ctx.env
+    scope = env.symbols.modules[symbol.module]
+    quiet = Sink()
+    types = [declared_type(param.type, scope, env, quiet) for param in tree.params]
+    if len(expr.args) != len(types):
+        usage = ", ".join(f"{param.name.text}: {type_}" for param, type_ in zip(tree.params, types, strict=True))
+        problem = Mismatch(None, f"{len(types)} argument{'' if len(types) == 1 else 's'}")
+        args = tuple(env.check(arg, ctx) for arg in expr.args)
+        ctx.sink.emit(argument_problem(symbol.name, usage, problem, args, expr.span))
+        return failed(expr.span)
+    params: dict[str, Typed] = {}
+    for param, type_, arg in zip(tree.params, types, expr.args, strict=True):
+        params[param.name.text] = _argument(symbol, param, type_, env.check(arg, ctx, type_), ctx)
+    if any(param.failed for param in params.values()) or not _check_fn(symbol, env):
+        return failed(expr.span)
+    result = declared_type(tree.result, scope, env, quiet)
+    value = _body(symbol, tree, params, result, env, quiet, ctx.inlining)
+    if value.failed:
+        _report_too_large(expr, symbol, quiet, ctx)
+        return failed(expr.span)
+    return bounded(value.at(expr.span), ctx.sink)
+
+
+def _argument(symbol: Symbol, param: ast.Param, type_: Type, arg: Typed, ctx: Context) -> Typed:
+    if arg.failed or type_.is_error:
+        return failed(arg.span)
+    what = f"parameter `{param.name.text}` of `{symbol.name}`"
+    problem = mismatch(arg, type_)
+    if problem is not None or arg.is_composite:
+        ctx.sink.emit(
+            type_codes.BAD_ARGUMENT.at(
+                arg.span, describe(arg), title=f"{what} is `{type_}`, not `{arg.type}`"
+            )
+            .label(param.span, "declared here")
+            .note(problem or "a key of several parts is no argument")
+        )
+        return failed(arg.span)
+    if arg.type.nullable and not type_.nullable:
+        ctx.sink.emit(may_be_null(arg, type_, what))
+        return failed(arg.span)
+    return widen(arg, type_, ctx.sink)
+
+
+def _report_recursion(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> None:
+    circle = symbol.qualified in ctx.inlining
+    names = [name.rsplit(".", 1)[-1] for name in ctx.inlining]
+    if circle:
+        path = " -> ".join([*names[ctx.inlining.index(symbol.qualified) :], symbol.name])
+        ctx.sink.emit(
+            codes.REFERENCE_CYCLE.at(
+                expr.callee.span,
+                f"calls {path}",
+                title=f"function `{symbol.name}` calls itself",
+            ).help("functions are put in place of their calls, so they cannot repeat themselves")
+        )
+        return
+    ctx.sink.emit(
+        type_codes.TOO_COMPLEX.at(
+            expr.callee.span,
+            f"more than {MAX_INLINING} functions deep",
+            title="functions call one another too deeply",
+        )
+    )
+
+
+def _report_too_large(expr: ast.CallExpr, symbol: Symbol, quiet: Sink, ctx: Context) -> None:
+    for found in quiet:
+        if found.code in (type_codes.TOO_COMPLEX, codes.REFERENCE_CYCLE):
+            if ctx.place is not Place.FN or found.code is type_codes.TOO_COMPLEX:
+                ctx.sink.emit(found)
+            return
+    # The body is sound for its declared types; only exact types of a call can still disagree.
+    for found in quiet:
+        ctx.sink.emit(found.label(expr.span, f"`{symbol.name}` is called here"))
+
+
+__all__ = ["check_call", "check_functions", "key_parts", "report_misplaced"]

@@ -1,0 +1,196 @@
+"""Compile-time constants: ``const`` declarations, and expressions folded to one value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from astrafs.builtins.errors import ValueFailure
+from astrafs.builtins.registry import evaluate
+from astrafs.diagnostics.codes import names as codes
+from astrafs.diagnostics.codes import types as type_codes
+from astrafs.diagnostics.model import Code, Sink
+from astrafs.plan import ir
+from astrafs.resolve.symbols import ModuleScope, Symbol
+from astrafs.source import Span
+from astrafs.syntax import ast
+from astrafs.typecheck.context import Context, Environment, Place
+from astrafs.typecheck.convert import assign, may_be_null
+from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.typed import Typed, failed, literal
+from astrafs.typesys import DURATION, Kind, duration_text
+
+
+def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:
+    """Return the value of a ``const``, checking its declaration once."""
+    env = ctx.env
+    if symbol.qualified in env.constants:
+        known = env.constants[symbol.qualified]
+        if known is None:
+            _report_cycle(symbol, env)
+            known = failed(span)
+            env.constants[symbol.qualified] = known
+        return known.at(span)
+    env.constants[symbol.qualified] = None
+    value = _declared(symbol, env)
+    if env.constants[symbol.qualified] is None:
+        env.constants[symbol.qualified] = value
+    return value.at(span)
+
+
+def check_constants(env: Environment, scope: ModuleScope) -> None:
+    """Check every ``const`` of a module, used or not."""
+    ctx = Context(env, scope, env.sink, Place.CONST)
+    for symbol in scope.own.values():
+        if isinstance(symbol.declaration, ast.ConstDecl):
+            constant(symbol, symbol.span, ctx)
+
+
+def _report_cycle(symbol: Symbol, env: Environment) -> None:
+    env.sink.emit(
+        codes.REFERENCE_CYCLE.at(
+            symbol.span,
+            "its value depends on itself",
+            title=f"constant `{symbol.name}` is defined by itself",
+        ).help("give one of the constants on the way a value of its own")
+    )
+
+
+def _declared(symbol: Symbol, env: Environment) -> Typed:
+    tree = symbol.declaration
+    assert isinstance(tree, ast.ConstDecl)
+    scope = env.symbols.modules[symbol.module]
+    ctx = Context(env, scope, env.sink, Place.CONST)
+    target = None if tree.type is None else declared_type(tree.type, scope, env, env.sink)
+    value = env.check(tree.value, ctx, target)
+    value = fold(value, env.sink)
+    if target is not None and tree.type is not None:
+        value = fold(assign(value, target, tree.type, f"constant `{symbol.name}`", env.sink), env.sink)
+    elif not value.failed and value.type.kind is Kind.NULL:
+        env.sink.emit(
+            type_codes.NOT_A_VALUE.at(
+                value.span, "null has no type of its own", title="a constant without a type"
+            ).help("declare one: `const x: float? = null`")
+        )
+        return failed(value.span)
+    return value
+
+
+def fold(value: Typed, sink: Sink) -> Typed:
+    """Compute an expression of constants; its failure (an overflow, say) is reported."""
+    if value.failed or isinstance(value.expr, ir.Literal):
+        return value
+    try:
+        result = _compute(value.expr)
+    except ValueFailure as failure:
+        sink.emit(
+            type_codes.NOT_A_VALUE.at(
+                value.span, failure.message, title="the constant cannot be computed"
+            )
+        )
+        return failed(value.span)
+    return literal(result, value.type.with_null(result is None), value.span)
+
+
+def _compute(expr: ir.Expr) -> ir.Value:
+    match expr:
+        case ir.Literal(value=value):
+            return value
+        case ir.Call(function="if", args=(condition, then, otherwise)):
+            return _compute(then if _compute(condition) else otherwise)
+        case ir.Call(function=function, args=args, type=type_):
+            values = tuple(_compute(arg) for arg in args)
+            found: ir.Value = evaluate(function, values, tuple(arg.type for arg in args), type_)
+            return found
+        case _:
+            raise TypeError(f"{type(expr).__name__} is no constant")
+
+
+def constant_duration(
+    expr: ast.Expr, ctx: Context, what: str, *, not_constant: Code, not_duration: Code
+) -> int | None:
+    """Return the microseconds of a constant duration, or None after reporting why there is none.
+
+    ``what`` names it in messages, such as ``the length of a window``.
+    """
+    varying = varying_name(expr, ctx)
+    if varying is not None:
+        ctx.sink.emit(
+            not_constant.at(
+                varying.span,
+                f"`{varying.ident.text}` has a value only when the program runs",
+                title=f"{what} must be known when compiling",
+            ).help("write a duration such as `7d`, a `const` or a loop variable")
+        )
+        return None
+    value = ctx.env.check(expr, replace(_bare(ctx), loops=ctx.loops), DURATION)
+    value = fold(value, ctx.sink)
+    if value.failed:
+        return None
+    if value.type.kind is not Kind.DURATION or not isinstance(value.expr, ir.Literal):
+        ctx.sink.emit(
+            not_duration.at(
+                value.span, f"this is `{value.type}`", title=f"{what} is not a duration"
+            ).help("write a duration such as `7d`, `1h30m` or `500ms`")
+        )
+        return None
+    if value.expr.value is None:
+        ctx.sink.emit(may_be_null(value, DURATION, what))
+        return None
+    assert isinstance(value.expr.value, int)
+    return value.expr.value
+
+
+def positive_duration(
+    expr: ast.Expr,
+    ctx: Context,
+    what: str,
+    *,
+    not_constant: Code,
+    not_duration: Code,
+    not_positive: Code,
+    zero: bool = False,
+) -> int | None:
+    """Like :func:`constant_duration`, and above zero (or zero too, with ``zero``)."""
+    micros = constant_duration(
+        expr, ctx, what, not_constant=not_constant, not_duration=not_duration
+    )
+    if micros is None or micros > 0 or (zero and micros == 0):
+        return micros
+    wanted = "zero or more" if zero else "above zero"
+    ctx.sink.emit(
+        not_positive.at(
+            expr.span, f"this is {duration_text(micros)}", title=f"{what} must be {wanted}"
+        )
+    )
+    return None
+
+
+def _bare(ctx: Context) -> Context:
+    return replace(ctx, place=Place.CONST, columns={}, entity=None, rows=None, broken=False)
+
+
+def varying_name(expr: ast.Expr, ctx: Context) -> ast.Name | None:
+    """Return a name inside ``expr`` that is a column, key or feature here, and so no constant."""
+    pending: list[ast.Expr] = [expr]
+    while pending:
+        part = pending.pop()
+        match part:
+            case ast.Name(ident=ident):
+                name = ident.text
+                if name in ctx.loops:
+                    continue
+                rows = ctx.rows.schema.columns if ctx.rows is not None else {}
+                keys = ctx.entity.names if ctx.entity is not None else {}
+                if name in rows or name in keys or name in ctx.columns or name == "t":
+                    return part
+                if ctx.entity is not None and ctx.entity.name in ctx.scope.feature_names.get(name, ()):
+                    return part
+            case ast.Unary(operand=operand):
+                pending.append(operand)
+            case ast.Binary(left=left, right=right):
+                pending.extend((right, left))
+            case ast.CallExpr(args=args):
+                pending.extend(reversed(args))
+            case _:
+                pass
+    return None

@@ -1,0 +1,192 @@
+"""What an expression may refer to: the tables of the project and the place where the expression stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+
+from astrafs.diagnostics.model import Sink
+from astrafs.plan import ir
+from astrafs.plan.tree import Origin
+from astrafs.resolve.symbols import FeatureSymbol, ModuleScope, Symbol, Symbols
+from astrafs.source import Span
+from astrafs.syntax import ast
+from astrafs.typecheck.facts import NOTHING, Facts
+from astrafs.typecheck.typed import Typed, failed, stored
+from astrafs.typesys import Kind, Type
+
+
+class Place(StrEnum):
+    """Where an expression stands; the value names the place in messages."""
+
+    FEATURE = "a feature"
+    VIEW = "a view"
+    STREAM = "a column of a stream"
+    STREAM_WHERE = "the `where` of a stream"
+    BLOCK_WHERE = "the `where` of a `features` block"
+    AGGREGATE = "an aggregate"
+    EXPECT = "an `expect` line"
+    CONST = "a constant"
+    FN = "a function"
+
+
+AT_ROW = (Place.STREAM, Place.STREAM_WHERE)
+"""Places that have a row and its own time."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A column of a row, a key column of an entity or a field of a request, as a name in expressions.
+
+    ``parts`` are the plan names and types that hold it: one, but for a key of several parts.
+    """
+
+    name: str
+    type: Type
+    span: Span
+    parts: tuple[ir.Field, ...]
+    inline: Typed | None = None
+    """The value to put in place of the name (a computed column in the stream that declares it)."""
+
+    def read(self, span: Span, key: bool, facts: Facts) -> Typed:
+        """Return the value of the name; ``key`` makes a key part of it, else it is a column."""
+        if self.inline is not None:
+            return self.inline.at(span)
+        if self.type.is_error:
+            return failed(span)
+        make = ir.KeyPart if key else ir.Column
+        exprs = tuple(present(make(part.name, part.type), facts) for part in self.parts)
+        nullable = any(expr.type.nullable for expr in exprs)
+        kind = self.type.with_null(nullable) if exprs else self.type
+        if len(exprs) == 1:
+            return Typed(exprs[0], kind, Origin(span))
+        nothing = ir.Literal(None, kind)
+        return Typed(nothing, kind, Origin(span), tuple((expr, Origin(span)) for expr in exprs))
+
+
+def present(leaf: ir.Expr, facts: Facts) -> ir.Expr:
+    """Return ``leaf`` with a non-null type if ``facts`` say that it is present."""
+    if facts and leaf.type.nullable and leaf in facts:
+        return replace(leaf, type=leaf.type.required())
+    return leaf
+
+
+def named(name: str, type_: Type, span: Span) -> NamedValue:
+    """Make a name of one plan column, or of one per part for a key of several parts (``name.part``)."""
+    if type_.kind is Kind.KEY and len(type_.parts) != 1:
+        raise ValueError("a key of several parts names its plan columns itself")
+    return NamedValue(name, type_, span, (ir.Field(name, stored(type_)),))
+
+
+def named_key(name: str, type_: Type, fields: tuple[ir.Field, ...], span: Span) -> NamedValue:
+    """Make a name of key type ``type_``, whose entity has the key columns ``fields``."""
+    if len(fields) == 1:
+        return named(name, type_, span)
+    parts = tuple(
+        ir.Field(f"{name}.{part.name}", stored(part.type).with_null(type_.nullable)) for part in fields
+    )
+    return NamedValue(name, type_, span, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityInfo:
+    """An entity or request: its key type and its names."""
+
+    symbol: Symbol
+    keys: tuple[ir.Field, ...]
+    names: Mapping[str, NamedValue]
+    type: Type
+    request: bool
+
+    @property
+    def name(self) -> str:
+        """The qualified name."""
+        return self.symbol.qualified
+
+
+@dataclass(frozen=True, slots=True)
+class RowSchema:
+    """The columns that rows of a source, table or stream have; ``facts`` are known of every row."""
+
+    symbol: Symbol
+    columns: Mapping[str, NamedValue]
+    facts: Facts = NOTHING
+    broken: bool = False
+    """Whether the declaration had an error that may have cost it columns."""
+
+    @property
+    def name(self) -> str:
+        """The qualified name."""
+        return self.symbol.qualified
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What aggregates of a ``features`` block read: the rows, their keys of the entity, the block's condition."""
+
+    schema: RowSchema
+    keys: tuple[ir.Expr, ...]
+    key_origins: tuple[Origin, ...]
+    where: Typed | None
+    facts: Facts
+    failed: bool
+
+
+class Check(Protocol):
+    """Checks an expression in a context; ``want`` is the type that literals may take on."""
+
+    def __call__(self, expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed: ...
+
+
+@dataclass(slots=True)
+class Environment:
+    """What every declaration of a project shares while it is checked.
+
+    ``check`` is ``expressions.check``: the modules of single constructs call it for their operands.
+    """
+
+    symbols: Symbols
+    sink: Sink
+    check: Check
+    entities: dict[str, EntityInfo] = field(default_factory=dict)
+    schemas: dict[str, RowSchema] = field(default_factory=dict)
+    tables: dict[str, ir.Source] = field(default_factory=dict)
+    feature_types: dict[ir.FeatureId, Type] = field(default_factory=dict)
+    constants: dict[str, Typed | None] = field(default_factory=dict)
+    functions: dict[str, bool] = field(default_factory=dict)
+    """Whether the ``fn`` of this qualified name is sound; absent where it has not been checked."""
+    windows: dict[str, ir.Window | None] = field(default_factory=dict)
+
+
+EMPTY: Mapping[str, NamedValue] = MappingProxyType({})
+NO_LOOPS: Mapping[str, ast.Expr] = MappingProxyType({})
+NO_PARAMS: Mapping[str, Typed] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an expression stands and what it may name there."""
+
+    env: Environment
+    scope: ModuleScope
+    sink: Sink
+    place: Place
+    columns: Mapping[str, NamedValue] = EMPTY
+    entity: EntityInfo | None = None
+    rows: Rows | None = None
+    loops: Mapping[str, ast.Expr] = NO_LOOPS
+    params: Mapping[str, Typed] = NO_PARAMS
+    facts: Facts = NOTHING
+    inlining: tuple[str, ...] = ()
+    broken: bool = False
+    """Whether an unknown column may be due to an error already reported."""
+    feature: FeatureSymbol | None = None
+
+    def knowing(self, facts: Facts) -> Context:
+        """This context where ``facts`` hold as well."""
+        if not facts or facts <= self.facts:
+            return self
+        return replace(self, facts=self.facts | facts)

@@ -1,0 +1,154 @@
+"""Declared types and units: from what is written to :class:`Type`."""
+
+from __future__ import annotations
+
+from astrafs.builtins.rules import multiply_units
+from astrafs.diagnostics.codes import types as codes
+from astrafs.diagnostics.model import Sink
+from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.lookup import resolve_name
+from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind
+from astrafs.syntax import ast
+from astrafs.typecheck.context import Environment
+from astrafs.typesys import ERROR, Kind, Type, Unit
+
+MAX_PRECISION = 38
+_PLAIN = {
+    kind.value: Type(kind)
+    for kind in (
+        Kind.INT,
+        Kind.FLOAT,
+        Kind.BOOL,
+        Kind.STRING,
+        Kind.BYTES,
+        Kind.TIMESTAMP,
+        Kind.DATE,
+        Kind.DURATION,
+    )
+}
+_SIZED = ("decimal", "enum")
+_LATER = ("list", "map", "vector")
+
+
+def declared_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
+    """Return the type that ``tree`` names; reports what is wrong with it and returns the ERROR type."""
+    found = _base_type(tree, scope, env, sink)
+    if found.is_error:
+        return found
+    if tree.unit is not None:
+        if not found.is_numeric:
+            sink.emit(
+                codes.BAD_TYPE.at(
+                    tree.unit.span, "only numbers have a unit", title=f"`{found}` takes no unit"
+                ).help("remove the unit, or make the type a number")
+            )
+            return ERROR
+        unit = declared_unit(tree.unit, scope, env, sink)
+        if unit is None:
+            return ERROR
+        found = Type(found.kind, False, found.precision, found.scale, unit=unit)
+    return found.with_null(tree.nullable)
+
+
+def declared_unit(tree: ast.UnitExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Unit | None:
+    """Return the unit that ``tree`` names, or None after reporting an undeclared one."""
+    unit: Unit = ()
+    sound = True
+    for ident, power in tree.factors:
+        symbol = resolve_name(scope, ident, (SymbolKind.UNIT,), env.symbols, sink)
+        sound = sound and symbol is not None
+        unit = multiply_units(unit, ((ident.text, power),))
+    return unit if sound else None
+
+
+def _base_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
+    name = tree.name.text
+    if not name:
+        return ERROR
+    if name in _PLAIN:
+        if tree.sizes or tree.values or tree.parts:
+            sink.emit(
+                codes.BAD_TYPE.at(tree.span, "takes nothing in brackets", title=f"`{name}` has no size")
+            )
+            return ERROR
+        return _PLAIN[name]
+    if name == "decimal":
+        return _decimal(tree, sink)
+    if name == "enum":
+        return _enum(tree, sink)
+    if name in _LATER:
+        sink.emit(unsupported(tree.span, f"the type `{name}`"))
+        return ERROR
+    return _key(tree, scope, env, sink)
+
+
+def _decimal(tree: ast.TypeExpr, sink: Sink) -> Type:
+    if len(tree.sizes) != 2:
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span, "precision and scale are wanted", title="a decimal needs its digits"
+            ).help("write `decimal(12, 2)`: 12 digits, 2 of them after the point")
+        )
+        return ERROR
+    precision, scale = tree.sizes
+    if not (1 <= precision <= MAX_PRECISION and 0 <= scale <= precision):
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span,
+                f"{precision} digits, {scale} of them after the point",
+                title="no decimal has these digits",
+            ).help(f"use 1 to {MAX_PRECISION} digits, and at most as many after the point")
+        )
+        return ERROR
+    return Type(Kind.DECIMAL, precision=precision, scale=scale)
+
+
+def _enum(tree: ast.TypeExpr, sink: Sink) -> Type:
+    if not tree.values:
+        sink.emit(
+            codes.BAD_TYPE.at(tree.span, "no value", title="an enum needs its values").help(
+                'list them: `enum("a", "b")`'
+            )
+        )
+        return ERROR
+    repeated = next((v for n, v in enumerate(tree.values) if v in tree.values[:n]), None)
+    if repeated is not None:
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span, f'"{repeated}" stands here twice', title="an enum lists a value twice"
+            ).help("remove one of them")
+        )
+        return ERROR
+    return Type(Kind.ENUM, values=tree.values)
+
+
+def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
+    name = tree.name.text
+    if scope.is_broken(name):
+        return ERROR
+    symbol = scope.find(name)
+    if symbol is None:
+        found = codes.UNKNOWN_TYPE.at(
+            tree.name.span, "neither a type nor an entity of this file", title=f"unknown type `{name}`"
+        )
+        elsewhere = sorted(
+            other.name
+            for other in env.symbols.modules.values()
+            if name in other.own and other.own[name].kind is SymbolKind.ENTITY
+        )
+        if elsewhere:
+            sink.emit(found.help(f"import it: `use {elsewhere[0]}.{{{name}}}`"))
+        else:
+            known = (*_PLAIN, *_SIZED, *scope.visible((SymbolKind.ENTITY,)))
+            sink.emit(suggest(found, name, known, tree.name.span))
+        return ERROR
+    if symbol.kind not in ENTITIES or symbol.kind is SymbolKind.REQUEST:
+        resolve_name(scope, tree.name, (SymbolKind.ENTITY,), env.symbols, sink)
+        return ERROR
+    if tree.sizes or tree.values or tree.parts:
+        sink.emit(
+            codes.BAD_TYPE.at(tree.span, "takes nothing in brackets", title=f"`{name}` has no size")
+        )
+        return ERROR
+    info = env.entities.get(symbol.qualified)
+    return ERROR if info is None else info.type

@@ -1,0 +1,367 @@
+"""Streams: rows of a source or stream, selected, re-timed and extended by computed columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from astrafs.diagnostics.codes import names as name_codes
+from astrafs.diagnostics.codes import types as codes
+from astrafs.diagnostics.model import Sink
+from astrafs.plan import ir
+from astrafs.plan.graph import subexpressions
+from astrafs.plan.program import StreamOrigin
+from astrafs.plan.tree import Origin
+from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.lookup import resolve_name
+from astrafs.resolve.symbols import ROWS, Symbol, SymbolKind
+from astrafs.syntax import ast
+from astrafs.typecheck import facts
+from astrafs.typecheck.context import Context, Environment, NamedValue, Place, RowSchema
+from astrafs.typecheck.convert import assign
+from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.entities import request_field
+from astrafs.typecheck.expressions import check_condition
+from astrafs.typecheck.typed import Typed, failed
+from astrafs.typesys import Kind, Type
+
+
+def stream_order(env: Environment) -> list[Symbol]:
+    """Return all streams, each after the stream that it is based on; reports circles."""
+    order: list[Symbol] = []
+    done: set[str] = set()
+    for scope in env.symbols.modules.values():
+        for symbol in scope.own.values():
+            if symbol.kind is not SymbolKind.STREAM:
+                continue
+            chain: list[Symbol] = []
+            current: Symbol | None = symbol
+            while current is not None and current.qualified not in done:
+                done.add(current.qualified)
+                chain.append(current)
+                following = _base_stream(current, env)
+                if following is not None and any(following is part for part in chain):
+                    _report_circle(following, chain, env)
+                current = following
+            order.extend(reversed(chain))
+    return order
+
+
+def _base_stream(symbol: Symbol, env: Environment) -> Symbol | None:
+    tree = symbol.declaration
+    assert isinstance(tree, ast.StreamDecl)
+    if tree.base is None:
+        return None
+    found = env.symbols.modules[symbol.module].find(tree.base.text)
+    return found if found is not None and found.kind is SymbolKind.STREAM else None
+
+
+def _report_circle(start: Symbol, chain: list[Symbol], env: Environment) -> None:
+    index = next(number for number, part in enumerate(chain) if part is start)
+    path = " -> ".join(f"`{part.name}`" for part in (*chain[index:], start))
+    env.sink.emit(
+        name_codes.REFERENCE_CYCLE.at(
+            start.span, f"reads {path}", title=f"stream `{start.name}` is based on itself"
+        ).help("base one of the streams on a source")
+    )
+
+
+def declare_stream(symbol: Symbol, env: Environment) -> tuple[ir.Stream, StreamOrigin] | None:
+    """Check one stream whose base is done; fills ``env.schemas``."""
+    return _StreamChecker(symbol, env).declare()
+
+
+class _StreamChecker:
+    """Checks one stream: computed columns first, then what may use them."""
+
+    def __init__(self, symbol: Symbol, env: Environment) -> None:
+        tree = symbol.declaration
+        assert isinstance(tree, ast.StreamDecl)
+        self.symbol = symbol
+        self.tree = tree
+        self.env = env
+        self.scope = env.symbols.modules[symbol.module]
+
+    def declare(self) -> tuple[ir.Stream, StreamOrigin] | None:
+        """Check the stream; None where there is no base to put into a plan."""
+        base = self.base()
+        columns = dict(base.columns) if base is not None else {}
+        computed = self.computed(columns, base)
+        if base is None:
+            broken = {tree.name.text: self.declared(tree) for tree in computed}
+            self.env.schemas[self.symbol.qualified] = RowSchema(
+                self.symbol, broken, broken=True
+            )
+            return None
+        types = {tree.name.text: self.declared(tree) for tree in computed}
+        where, known = self.where(base, computed, types)
+        ctx = self.context(base, Place.STREAM, self.env.sink).knowing(known)
+        values = self.values(computed, types, ctx)
+        time = self.time(base, values, types, ctx)
+        stream_columns: list[ir.ComputedColumn] = []
+        origins: dict[str, Origin] = {}
+        for tree in computed:
+            name = tree.name.text
+            value, target = values[name], types[name]
+            for part, (expr, origin) in zip(target.parts, _parts(value), strict=False):
+                type_ = target.type if len(target.parts) == 1 else part.type
+                stream_columns.append(ir.ComputedColumn(part.name, expr, type_))
+                origins[part.name] = origin
+        self.publish(base, computed, types, values, known)
+        stream = ir.Stream(
+            self.symbol.qualified,
+            base.name,
+            None if where is None or where.failed else where.expr,
+            None if time is None else time.expr,
+            tuple(sorted(stream_columns, key=lambda column: column.name)),
+        )
+        origin = StreamOrigin(
+            self.symbol.span,
+            self.tree.span,
+            None if where is None or where.failed else where.origin,
+            None if time is None else time.origin,
+            origins,
+            self.symbol.module,
+        )
+        return stream, origin
+
+    def base(self) -> RowSchema | None:
+        """Return the rows that the stream is based on."""
+        tree = self.tree
+        if tree.union:
+            self.env.sink.emit(unsupported(tree.union[0].span.to(tree.union[-1].span), "`union`"))
+            return None
+        if tree.base is None:
+            return None
+        found = self.scope.find(tree.base.text)
+        if found is not None and found.kind is SymbolKind.TABLE:
+            self.env.sink.emit(
+                name_codes.WRONG_KIND.at(
+                    tree.base.span,
+                    "a table has states, not events",
+                    title=f"`{found.name}` is a table, and a stream has events",
+                )
+                .label(found.span, "declared here")
+                .help("declare the file as a `source` as well, with its own name")
+            )
+            return None
+        symbol = resolve_name(self.scope, tree.base, ROWS, self.env.symbols, self.env.sink)
+        return None if symbol is None else self.env.schemas.get(symbol.qualified)
+
+    def computed(
+        self, columns: dict[str, NamedValue], base: RowSchema | None
+    ) -> list[ast.ComputedDecl]:
+        """Return the computed columns whose names are free."""
+        folded = {name.casefold(): value.span for name, value in columns.items()}
+        found: list[ast.ComputedDecl] = []
+        for tree in self.tree.columns:
+            name = tree.name.text
+            if not name:
+                continue
+            first = folded.setdefault(name.casefold(), tree.name.span)
+            if first is tree.name.span:
+                found.append(tree)
+                continue
+            inherited = base is not None and name in base.columns
+            self.env.sink.emit(
+                name_codes.DUPLICATE_NAME.at(
+                    tree.name.span,
+                    "declared again here",
+                    title=f"column `{name}` is declared twice",
+                )
+                .label(first, "a column of the base" if inherited else "first declared here")
+                .help("rename it; a stream keeps all columns of its base")
+            )
+        return found
+
+    def declared(self, tree: ast.ComputedDecl) -> NamedValue:
+        """Return a computed column by its declared type."""
+        type_ = declared_type(tree.type, self.scope, self.env, self.env.sink)
+        return request_field(tree.name.text, type_, tree.name.span, self.env)
+
+    def context(self, base: RowSchema, place: Place, sink: Sink) -> Context:
+        """Return the context of expressions over the base's columns."""
+        return Context(
+            self.env,
+            self.scope,
+            sink,
+            place,
+            columns=base.columns,
+            facts=base.facts,
+            broken=base.broken,
+        )
+
+    def where(
+        self, base: RowSchema, computed: list[ast.ComputedDecl], types: dict[str, NamedValue]
+    ) -> tuple[Typed | None, facts.Facts]:
+        """Check ``where``; computed columns in it are put in place, without what it shows itself."""
+        if self.tree.where is None:
+            return None, facts.NOTHING
+        ctx = self.context(base, Place.STREAM_WHERE, Sink())
+        inlined = self.values(computed, types, ctx, lenient=True)
+        columns = {**base.columns, **_inline(types, inlined)}
+        ctx = replace(ctx, columns=columns, sink=self.env.sink)
+        value = check_condition(self.tree.where, ctx, "`where`")
+        known = facts.NOTHING if value.failed else facts.when_true(value.expr)
+        return value, known
+
+    def values(
+        self,
+        computed: list[ast.ComputedDecl],
+        types: dict[str, NamedValue],
+        ctx: Context,
+        *,
+        lenient: bool = False,
+    ) -> dict[str, Typed]:
+        """Check the computed columns, each after those that it names, which are put in place.
+
+        ``lenient`` values keep a null that the stream's ``where`` may yet exclude.
+        """
+        values: dict[str, Typed] = {}
+        columns = dict(ctx.columns)
+        for tree in _ordered(computed, self.symbol, ctx.sink):
+            name = tree.name.text
+            value = self.env.check(tree.value, replace(ctx, columns=columns), types[name].type)
+            target = types[name].type
+            if lenient and value.type.nullable:
+                target = target.optional()
+            value = assign(value, target, tree.type, f"column `{name}`", ctx.sink)
+            values[name] = value
+            columns.update(_inline({name: types[name]}, {name: value}))
+        for tree in computed:
+            values.setdefault(tree.name.text, failed(tree.value.span))
+        return values
+
+    def time(
+        self,
+        base: RowSchema,
+        values: dict[str, Typed],
+        types: dict[str, NamedValue],
+        ctx: Context,
+    ) -> Typed | None:
+        """Check ``time COLUMN``: a timestamp, never null after ``where``, computed without lookups."""
+        ident = self.tree.time
+        if ident is None or not ident.text:
+            return None
+        columns = {**base.columns, **_inline(types, values)}
+        column = columns.get(ident.text)
+        if column is None:
+            if not base.broken:
+                found = name_codes.UNKNOWN_COLUMN.at(
+                    ident.span,
+                    "not a column of this stream",
+                    title=f"`time` names an unknown column `{ident.text}`",
+                )
+                self.env.sink.emit(suggest(found, ident.text, columns, ident.span))
+            return None
+        value = column.read(ident.span, False, ctx.facts)
+        if value.failed:
+            return None
+        if value.type.kind is not Kind.TIMESTAMP:
+            self.env.sink.emit(
+                codes.BAD_TIME_COLUMN.at(
+                    ident.span,
+                    f"`{ident.text}` is `{value.type}`",
+                    title=f"`time` column `{ident.text}` is no timestamp",
+                ).label(column.span, "declared here")
+            )
+            return None
+        if value.type.nullable:
+            self.env.sink.emit(
+                codes.BAD_TIME_COLUMN.at(
+                    ident.span, "may be null", title=f"`time` column `{ident.text}` is nullable"
+                )
+                .label(column.span, f"declared `{column.type}` here")
+                .help(f"leave those rows out: `where {ident.text} is not null`")
+            )
+            return None
+        if any(
+            isinstance(part, ir.EntityLookup | ir.TableLookup | ir.EvaluationTime)
+            for part in subexpressions(value.expr)
+        ):
+            self.env.sink.emit(
+                codes.BAD_TIME_COLUMN.at(
+                    ident.span,
+                    "depends on a lookup or on `t`",
+                    title=f"`time` column `{ident.text}` is looked up",
+                ).help("a lookup is made at the row's time, so it cannot give that time")
+            )
+            return None
+        return value
+
+    def publish(
+        self,
+        base: RowSchema,
+        computed: list[ast.ComputedDecl],
+        types: dict[str, NamedValue],
+        values: dict[str, Typed],
+        known: facts.Facts,
+    ) -> None:
+        """Record the columns that rows of the stream have, and what is known of them."""
+        columns = dict(base.columns)
+        found = base.facts | known
+        for tree in computed:
+            name = tree.name.text
+            target = types[name]
+            columns[name] = target
+            if values[name].failed:
+                columns[name] = replace(target, type=Type(Kind.ERROR))
+                continue
+            for part, (expr, _) in zip(target.parts, _parts(values[name]), strict=False):
+                leaf = ir.Column(part.name, part.type)
+                if part.type.nullable and (not expr.type.nullable or expr in known):
+                    found |= {leaf}
+        self.env.schemas[self.symbol.qualified] = RowSchema(
+            self.symbol, columns, found, base.broken
+        )
+
+
+def _parts(value: Typed) -> tuple[tuple[ir.Expr, Origin], ...]:
+    return value.parts or ((value.expr, value.origin),)
+
+
+def _inline(types: dict[str, NamedValue], values: dict[str, Typed]) -> dict[str, NamedValue]:
+    return {name: replace(types[name], inline=value) for name, value in values.items()}
+
+
+def _ordered(computed: list[ast.ComputedDecl], stream: Symbol, sink: Sink) -> list[ast.ComputedDecl]:
+    """Return computed columns, each after those that it names; reports and drops circles."""
+    trees = {tree.name.text: tree for tree in computed}
+    needs = {
+        name: [other for other in _names(tree.value) if other in trees]
+        for name, tree in trees.items()
+    }
+    order: list[ast.ComputedDecl] = []
+    waiting = dict(needs)
+    while waiting:
+        ready = [name for name, others in waiting.items() if not any(o in waiting for o in others)]
+        if not ready:
+            name = next(iter(waiting))
+            sink.emit(
+                name_codes.REFERENCE_CYCLE.at(
+                    trees[name].name.span,
+                    "its value depends on itself",
+                    title=f"column `{name}` of `{stream.name}` is defined by itself",
+                )
+            )
+            break
+        for name in ready:
+            order.append(trees[name])
+            del waiting[name]
+    return order
+
+
+def _names(expr: ast.Expr) -> set[str]:
+    """Return every bare name inside an expression."""
+    found: set[str] = set()
+    pending: list[object] = [expr]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Name):
+            found.add(part.ident.text)
+        elif isinstance(part, tuple):
+            pending.extend(part)
+        elif hasattr(part, "__dataclass_fields__") and not isinstance(part, ast.Ident):
+            pending.extend(getattr(part, name) for name in part.__dataclass_fields__)
+    return found
+
+

@@ -1,0 +1,1 @@
+"""What single values mean, in plain exact Python: ranges, rounding, zones, text. Everything builds on it."""

@@ -1,0 +1,1 @@
+"""Benchmarks: scripts that print ratios against an alternative measured in the same run."""

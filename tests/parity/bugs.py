@@ -1,0 +1,388 @@
+"""The planted bugs: one small wrong change each, as the exact text to replace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """Replace ``old`` (which occurs exactly once in ``file``) with ``new``."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    description: str
+
+
+_DUCKDB = "astrafs/backends/duckdb/"
+_SCALARS = "astrafs/builtins/scalars/"
+
+BUGS: tuple[Bug, ...] = (
+    # --- window edges -------------------------------------------------------------------------------------
+    Bug(
+        "near_edge_closed",
+        _DUCKDB + "windows.py",
+        "(0 if window.near_closed else 1)",
+        "0",
+        "an event at exactly t is history",
+    ),
+    Bug(
+        "near_edge_open",
+        _DUCKDB + "windows.py",
+        "(0 if window.near_closed else 1)",
+        "1",
+        "`including now` leaves out the event at t",
+    ),
+    Bug(
+        "far_edge_closed",
+        _DUCKDB + "windows.py",
+        "(0 if window.far_closed else 1)",
+        "0",
+        "an open far edge includes the event at t - w",
+    ),
+    Bug(
+        "far_edge_open",
+        _DUCKDB + "windows.py",
+        "(0 if window.far_closed else 1)",
+        "1",
+        "`over w` leaves out the event at t - w",
+    ),
+    Bug(
+        "offset_sign",
+        _DUCKDB + "windows.py",
+        'return f"{column} + {micros}" if micros > 0',
+        'return f"{column} - {micros}" if micros > 0',
+        "windows and offsets reach into the future",
+    ),
+    Bug(
+        "every_opens_early",
+        _DUCKDB + "windows.py",
+        "{_floor(f'{opens} + {step - 1}', step)}",
+        "{_floor(opens, step)}",
+        "`every` lets rows in before the next full step",
+    ),
+    Bug(
+        "every_closes_early",
+        _DUCKDB + "windows.py",
+        "{_floor(closes, step)} + {step - 1}",
+        "{_floor(closes, step)}",
+        "`every` drops rows at the start of their last step",
+    ),
+    Bug(
+        "floor_toward_zero",
+        _DUCKDB + "windows.py",
+        "((({value}) % {step}) + {step}) % {step}",
+        "(({value}) % {step})",
+        "`every` rounds toward zero before 1970",
+    ),
+    Bug(
+        "knowledge_ignored",
+        _DUCKDB + "windows.py",
+        """f'greatest("@k", {opens})'""",
+        "opens",
+        "rows count from their event time on, not from when they were known",
+    ),
+    Bug(
+        "last_sees_now",
+        _DUCKDB + "windows.py",
+        """'greatest("@k", "@e" + 1)'""",
+        """'greatest("@k", "@e")'""",
+        "`last N` includes the event at t",
+    ),
+    Bug(
+        "last_knowledge_ignored",
+        _DUCKDB + "windows.py",
+        """'greatest("@k", "@e" + 1)'""",
+        """'"@e" + 1'""",
+        "`last N` counts rows before they are known",
+    ),
+    Bug(
+        "last_one_more",
+        _DUCKDB + "windows.py",
+        'f"lead({start}, {window.rows}) OVER',
+        'f"lead({start}, {window.rows + 1}) OVER',
+        "`last N` keeps N + 1 rows of a source without late rows",
+    ),
+    Bug(
+        "last_arrival_order",
+        _DUCKDB + "windows.py",
+        "if ordered_arrival:",
+        "if True:",
+        "`last N` takes rows in order of arrival",
+    ),
+    Bug(
+        "last_within_widened",
+        _DUCKDB + "windows.py",
+        'f"""least({stop}, ',
+        'f"""greatest({stop}, ',
+        "`within` widens `last N` instead of bounding it",
+    ),
+    # --- rows, order, nulls -------------------------------------------------------------------------------
+    Bug(
+        "nulls_take_part",
+        _DUCKDB + "aggregates.py",
+        'f"{prefix}{ident(value)} IS NOT NULL"',
+        'f"({prefix}{ident(value)} IS NOT NULL OR TRUE)"',
+        "null inputs are counted",
+    ),
+    Bug(
+        "where_dropped",
+        _DUCKDB + "aggregates.py",
+        'None if node.where is None else column(node.where, "if")',
+        "None",
+        "an aggregate's own `where` is ignored",
+    ),
+    Bug(
+        "block_where_dropped",
+        _DUCKDB + "aggregates.py",
+        """conditions.append('r."@keep"')""",
+        "conditions.clear()",
+        "a block's `where` is ignored",
+    ),
+    Bug(
+        "ties_by_key_downwards",
+        _DUCKDB + "aggregates.py",
+        '", ".join(f"r.{ident(name)}" for name in source.key)',
+        '", ".join(f"r.{ident(name)} DESC" for name in source.key)',
+        "equal event times are ordered by falling key",
+    ),
+    Bug(
+        "ties_by_chance",
+        _DUCKDB + "aggregates.py",
+        """{", " + keys if keys else ""}) AS "@ord\"""",
+        """) AS "@ord\"""",
+        "equal event times have no order",
+    ),
+    Bug(
+        "start_strict",
+        _DUCKDB + "aggregates.py",
+        """x."@start" <= a."@t\"""",
+        """x."@start" < a."@t\"""",
+        "a row enters its window a microsecond late",
+    ),
+    Bug(
+        "stop_inclusive",
+        _DUCKDB + "aggregates.py",
+        """x."@stop" < b."@t\"""",
+        """x."@stop" <= b."@t\"""",
+        "a row leaves its window a microsecond early",
+    ),
+    Bug(
+        "negative_run_kept",
+        _DUCKDB + "aggregates.py",
+        """b."@q" IS NULL OR a."@q" < b."@q\"""",
+        """TRUE OR b."@q" IS NULL OR a."@q" < b."@q\"""",
+        "a row that leaves its window before it is known still counts",
+    ),
+    Bug(
+        "never_leaves",
+        _DUCKDB + "aggregates.py",
+        """FROM {runs} WHERE "@to" IS NOT NULL GROUP BY "@to"\\n'
+        f'    ) GROUP""",
+        """FROM {runs} WHERE "@to" IS NULL GROUP BY "@to"\\n'
+        f'    ) GROUP""",
+        "totals never lose the rows that leave",
+    ),
+    Bug(
+        "distinct_over_nulls",
+        _DUCKDB + "aggregates.py",
+        'f"  FROM {runs} WHERE {condition}),',
+        'f"  FROM {runs}),',
+        "`count_distinct` counts null and ignores `where`",
+    ),
+    Bug(
+        "distinct_overlaps",
+        _DUCKDB + "aggregates.py",
+        'greatest("@from", coalesce("@covered", "@from"))',
+        '"@from"',
+        "a value whose runs overlap counts twice",
+    ),
+    Bug(
+        "composite_key_order",
+        _DUCKDB + "aggregates.py",
+        """r."@key{place}" = k."@k{place}\"""",
+        """r."@key{place}" = k."@k{questions.parts - 1 - place}\"""",
+        "the parts of a composite key are matched in the wrong order",
+    ),
+    Bug(
+        "composite_key_printed",
+        _DUCKDB + "aggregates.py",
+        """    on = " AND ".join(
+        f'r."@key{place}" = k."@k{place}"' for place in range(questions.parts)
+    )""",
+        """    glued = [" || ".join(f'{side}{place}"::VARCHAR' for place in range(questions.parts))
+             for side in ('r."@key', 'k."@k')]
+    on = " = ".join(glued) if questions.parts else \"\"""",
+        "composite keys that print alike are confused",
+    ),
+    # --- streams, tables, lookups -------------------------------------------------------------------------
+    Bug(
+        "retimed_knowledge",
+        _DUCKDB + "rows.py",
+        """f'WHERE greatest("@k", "@e") <= {AS_OF}'""",
+        """f'WHERE "@k" <= {AS_OF}'""",
+        "a re-timed row is known before its new event time",
+    ),
+    Bug(
+        "retiming_ignored",
+        _DUCKDB + "rows.py",
+        '"@old": "@e", "@e": "@new"',
+        '"@old": "@new", "@e": "@e"',
+        "a stream keeps its base's event times",
+    ),
+    Bug(
+        "table_order",
+        _DUCKDB + "lookups.py",
+        """order = '"@e", "@k"'""",
+        """order = '"@k", "@e"'""",
+        "a changelog's latest row is the last to arrive",
+    ),
+    Bug(
+        "table_ties",
+        _DUCKDB + "lookups.py",
+        "NULLS FIRST",
+        "DESC NULLS LAST",
+        "equal rows of a changelog are settled the wrong way round",
+    ),
+    Bug(
+        "table_knowledge_ignored",
+        _DUCKDB + "lookups.py",
+        """start = 'greatest("@e", "@k")'""",
+        """start = '"@e"'""",
+        "a changelog holds before it is known",
+    ),
+    Bug(
+        "table_strict",
+        _DUCKDB + "lookups.py",
+        """r."@when" >= v."@start\"""",
+        """r."@when" > v."@start\"""",
+        "a changelog does not hold at the instant of its change",
+    ),
+    Bug(
+        "max_age_edge",
+        _DUCKDB + "lookups.py",
+        """v."@e" >= r."@when" - {lookup.max_age}""",
+        """v."@e" > r."@when" - {lookup.max_age}""",
+        "a value of exactly `within` age is too old",
+    ),
+    Bug(
+        "lookup_offset_sign",
+        _DUCKDB + "lookups.py",
+        'f" - {head.offset}" if head.offset > 0',
+        'f" + {head.offset}" if head.offset > 0',
+        "`offset` looks into the future",
+    ),
+    Bug(
+        "lookup_offset_ignored",
+        _DUCKDB + "lookups.py",
+        """f"{ident(time)}{shift}\"""",
+        'f"{ident(time)}"',
+        "`offset` of a lookup is ignored",
+    ),
+    Bug(
+        "table_state_not_kept",
+        _DUCKDB + "lookups.py",
+        'ROWS UNBOUNDED PRECEDING) AS "@rank"',
+        'ROWS CURRENT ROW) AS "@rank"',
+        "a late, outdated row becomes a changelog's state",
+    ),
+    # --- aggregates and exact arithmetic ------------------------------------------------------------------
+    Bug(
+        "sum_naive",
+        "astrafs/kernels/exact.py",
+        "return math.ldexp(float((whole << REST_BITS) + rest), -REST_BITS)",
+        "return float(whole) + math.ldexp(float(rest), -REST_BITS)",
+        "a float sum is rounded twice",
+    ),
+    Bug(
+        "mean_rounded_twice",
+        "astrafs/kernels/exact.py",
+        "return total / (unit * count) + 0.0 if count else None",
+        "return total / unit / count + 0.0 if count else None",
+        "a mean is rounded twice",
+    ),
+    Bug(
+        "variance_divisor",
+        "astrafs/kernels/exact.py",
+        "divisor = count - 1 if sample else count",
+        "divisor = count",
+        "the sample variance is divided by n",
+    ),
+    Bug(
+        "variance_formula",
+        "astrafs/kernels/exact.py",
+        "numerator = count * squares - total * total\n",
+        "numerator = squares - total * total\n",
+        "the variance forgets a factor n",
+    ),
+    Bug(
+        "root_precision",
+        "astrafs/kernels/exact.py",
+        "denominator.bit_length() - 112) // 2",
+        "denominator.bit_length() - 100) // 2",
+        "a square root is computed to 50 bits",
+    ),
+    Bug(
+        "first_is_last",
+        "astrafs/builtins/aggregates.py",
+        """        doc="The non-null value of the earliest row, in (event time, key) order.",
+        merge="min",""",
+        """        doc="The non-null value of the earliest row, in (event time, key) order.",
+        merge="max",""",
+        "`first` gives the last value",
+    ),
+    Bug(
+        "last_row_skips_nulls",
+        "astrafs/builtins/aggregates.py",
+        """        merge="max",
+        keep_nulls=True,""",
+        """        merge="max",
+        keep_nulls=False,""",
+        "`last_row` skips nulls",
+    ),
+    Bug(
+        "all_but_one",
+        "astrafs/builtins/aggregates.py",
+        'return f"{totals[0]} = 0"',
+        'return f"{totals[0]} <= 1"',
+        "`all` tolerates one row where the condition is false",
+    ),
+    # --- scalars ------------------------------------------------------------------------------------------
+    Bug(
+        "floor_division",
+        _SCALARS + "arithmetic.py",
+        "({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)",
+        "({0} < 0) <> ({1} < 0) THEN 0 ELSE 0 END)",
+        "`//` rounds toward zero",
+    ),
+    Bug(
+        "modulo_sign",
+        _SCALARS + "arithmetic.py",
+        "THEN {1} ELSE 0 END END",
+        "THEN 0 ELSE 0 END END",
+        "`%` has the sign of its left operand",
+    ),
+    Bug(
+        "division_by_zero",
+        _SCALARS + "arithmetic.py",
+        'return float_or_null(f"({left} / {right})")',
+        "return f\"coalesce({float_or_null(f'({left} / {right})')}, 0.0)\"",
+        "a division by zero gives 0",
+    ),
+    Bug(
+        "and_of_null",
+        _SCALARS + "logic.py",
+        "f\"({' AND '.join(args)})\"",
+        "f\"(COALESCE({args[0]}, FALSE) AND {' AND '.join(args[1:])})\"",
+        "`and` takes null for false",
+    ),
+    Bug(
+        "negative_zero",
+        _SCALARS + "arithmetic.py",
+        'f"(0.0::DOUBLE - {args[0]})"',
+        'f"(-{args[0]})"',
+        "the negative of 0.0 is -0.0",
+    ),
+)

@@ -1,0 +1,124 @@
+"""One program through both engines: compile, answer on the reference, answer on DuckDB in several ways, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from astrafs.plan import ir
+from astrafs.plan.program import Program
+from tests.parity import direct, files
+from tests.parity.compare import Failure, Outcome, bits_differing, differences
+from tests.parity.coverage import plan_tags
+from tests.parity.engines import Reference, RejectedError, compile_case
+from tests.parity.generator import generate
+from tests.parity.model import Case
+from tests.parity.shrink import shrink
+
+THREADS = (1, 2, 4)
+FILES_EVERY = 25
+"""Every so many seeds, a program also runs through the public API on real, split files."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came out for one program. ``differences`` names the run beside each difference."""
+
+    seed: int
+    case: Case
+    views: int = 0
+    questions: int = 0
+    values: int = 0
+    runs: int = 0
+    stopped: bool = False
+    bits: int = 0
+    differences: list[str] = field(default_factory=list)
+    tags: frozenset[str] = frozenset()
+
+    def text(self) -> str:
+        """Return the differences, the program and its data."""
+        return "\n".join((*self.differences, describe(self.case)))
+
+
+def check(seed: int, *, quick: bool = False) -> Report:
+    """Run the program of ``seed``."""
+    return check_case(generate(seed), quick=quick)
+
+
+def check_case(case: Case, *, quick: bool = False) -> Report:
+    """Compare the engines on ``case``; a refused or crashing program is a difference too."""
+    report = Report(case.seed, case)
+    try:
+        program = compile_case(case)
+    except RejectedError as refused:
+        report.differences.append(f"refused: {refused}")
+        return report
+    # What the generator merely tried is no coverage: functions and lookups count as the plan has them.
+    written = {tag for tag in case.tags if not tag.startswith(("fn.", "lookup."))}
+    report.tags = frozenset(written | plan_tags(program.plan))
+    views = tuple(program.plan.views)
+    report.views = len(views)
+    reference = Reference(program, case)
+    expected = {view.name: reference.answer(view) for view in views}
+    report.stopped = any(isinstance(one, Failure) for one in expected.values())
+    for label, found in _runs(program, case, views, quick):
+        report.runs += 1
+        for view in views:
+            _compare(report, label, view, expected[view.name], found[view.name])
+        if report.differences:
+            break
+    for outcome in expected.values():
+        if isinstance(outcome, pa.Table):
+            report.questions += outcome.num_rows
+            report.values += outcome.num_rows * outcome.num_columns
+    return report
+
+
+def _runs(
+    program: Program, case: Case, views: tuple[ir.View, ...], quick: bool
+) -> Iterator[tuple[str, dict[str, Outcome]]]:
+    turn = case.seed % len(THREADS)
+    order = THREADS[turn:] + THREADS[:turn]
+    for place, threads in enumerate(order if not quick else order[:1]):
+        found = direct.session(threads).answers(program, case, views, case.seed * 7 + place)
+        yield f"{threads} threads, shuffled", found
+    if case.seed % FILES_EVERY == 0:
+        yield "public API, split files", files.answers(case, views, order[0])
+
+
+def _compare(report: Report, label: str, view: ir.View, expected: Outcome, found: Outcome) -> None:
+    wrong = differences(expected, found)
+    if wrong:
+        report.bits += bits_differing(expected, found)
+        report.differences += [f"{view.name} ({label}): {one}" for one in wrong]
+
+
+def explain(report: Report, *, seconds: float = 30.0) -> str:
+    """Return the report of the smallest case that still differs in the same way."""
+    kind = _kind(report)
+
+    def fails(case: Case) -> bool:
+        try:
+            return _kind(check_case(case)) == kind
+        except Exception:  # noqa: BLE001 - a smaller case that crashes is another bug than the one at hand
+            return False
+
+    return check_case(shrink(report.case, fails, seconds=seconds)).text()
+
+
+def _kind(report: Report) -> str:
+    if not report.differences:
+        return ""
+    first = report.differences[0]
+    return first.split(" ")[0] if first.startswith("refused") else "differs"
+
+
+def describe(case: Case) -> str:
+    """Return the program with every row that it reads and every question."""
+    lines = [case.text(), f"as of {case.as_of}"]
+    for name, data in (*case.relations.items(), *case.spines.items()):
+        lines.append(f"{name} ({', '.join(one.name for one in data.fields)})")
+        lines += [f"  {row!r}" for row in data.rows]
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""The harness notices bugs: every planted bug still fits the code, and a changing few are hunted on each run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.parity.bugs import BUGS, Bug
+from tests.parity.planted import ROOT, hunt, patched
+
+HUNTED = 4
+"""Bugs hunted per run; ``make planted`` hunts all of them."""
+
+
+def _of_today() -> list[Bug]:
+    day = datetime.now(tz=UTC).toordinal()
+    return [BUGS[(day * HUNTED + place) % len(BUGS)] for place in range(HUNTED)]
+
+
+def test_there_are_at_least_forty() -> None:
+    assert len({bug.name for bug in BUGS}) == len(BUGS) >= 40
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_bug_still_fits_the_code(bug: Bug) -> None:
+    text = (ROOT / bug.file).read_text("utf-8")
+    assert patched(bug, text) != text
+
+
+@pytest.mark.parametrize("place", range(HUNTED))
+def test_bug_is_found(place: int) -> None:
+    bug = _of_today()[place]
+    verdict = hunt(bug, programs=400)
+    assert verdict.found, f"{bug.name} ({bug.description}) was not noticed:\n{verdict.output}"
