@@ -35,9 +35,9 @@ Unit = tuple[tuple[str, int], ...]
 class Type:
     """A type. Only the fields that the kind uses are set.
 
-    ``precision``/``scale`` belong to decimals, ``values`` to enums (declaration order), ``entity`` (the
-    qualified name) and ``parts`` (the key columns' types) to entity keys, ``parts`` to lists (element) and
-    maps (key, value), ``precision`` to vectors (length), ``unit`` to numbers.
+    ``precision``/``scale`` belong to decimals, ``values`` to enums (declaration order), ``entity``
+    (the qualified name) and ``parts`` (the key columns' types) to entity keys, ``parts`` to lists
+    (element) and maps (key, value), ``precision`` to vectors (length), ``unit`` to numbers.
     """
 
     kind: Kind
@@ -150,7 +150,9 @@ DURATION_UNITS = {
 
 
 def duration_text(micros: int) -> str:
-    """Print ``micros`` microseconds in the largest units that say it exactly: ``1h30m``, ``7d``, ``0s``."""
+    """Print ``micros`` microseconds in the largest units that say it exactly: ``1h30m``, ``7d``,
+    ``0s``.
+    """
     if micros == 0:
         return "0s"
     sign, rest, text = ("-" if micros < 0 else ""), abs(micros), ""

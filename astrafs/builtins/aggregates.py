@@ -1,7 +1,9 @@
-"""The aggregate functions, one row each: typing, class, and how DuckDB keeps and finishes their exact totals.
+"""The aggregate functions, one row each: typing, class, and how DuckDB keeps and finishes their
+exact totals.
 
-A float enters a sum as two integers, ``trunc(x)`` and the rest in units of 2^-86, so every total is exact and
-order-free; the totals become a float once, at the end, in a kernel (``astrafs.kernels.exact``).
+A float enters a sum as two integers, ``trunc(x)`` and the rest in units of 2^-86, so every total
+is exact and order-free; the totals become a float once, at the end, in a kernel
+(``astrafs.kernels.exact``).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def _numeric(types: Types) -> Type:
     return types[0]
 
 
-# --- typing rules -----------------------------------------------------------------------------------------
+# --- typing rules
 
 
 def _count_rule(types: Types, _constants: tuple[Any, ...]) -> Signature:
@@ -115,7 +117,7 @@ def _condition_rule(types: Types, _constants: tuple[Any, ...]) -> Signature:
     return Signature(types, BOOL)
 
 
-# --- exact totals in DuckDB -------------------------------------------------------------------------------
+# --- exact totals in DuckDB
 
 _COUNT = State("1", "BIGINT")
 _WHOLE = State("trunc({0})::HUGEINT", "HUGEINT")
@@ -245,7 +247,7 @@ _ROWS = (
         rule=_sum_rule,
         kind=Class.INVERTIBLE,
         empty=0,
-        doc="Sum of the non-null values: exact, whatever the order; floats are rounded once at the end.",
+        doc="Sum of the non-null values: exact in any order; floats are rounded once at the end.",
         states=_sum_states,
         finish=_sum_finish,
         examples=(Example((1, None, 2), 3), Example((), 0), Example((1e16, 1.0, -1e16), 1.0)),

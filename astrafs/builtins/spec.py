@@ -1,4 +1,6 @@
-"""What one builtin row holds. Everything that knows a builtin reads its row: types, SQL, reference, docs, tests."""
+"""What one builtin row holds. Everything that knows a builtin reads its row: types, SQL,
+reference, docs, tests.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 from astrafs.typesys import Type
 
 
-class Mismatch(Exception):
+class Mismatch(Exception):  # noqa: N818 - a verdict on arguments, not a failure
     """Arguments do not fit. ``index`` is the argument at fault (None: the number of arguments)."""
 
     def __init__(self, index: int | None, expected: str) -> None:
@@ -29,7 +31,9 @@ class Nulls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Run by tests on every engine: source text of an expression (scalars) or inputs (aggregates), and the value."""
+    """Run by tests on every engine: source text of an expression (scalars) or inputs (aggregates),
+    and the value.
+    """
 
     given: Any
     value: Any
@@ -37,10 +41,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a call means after typing: the types that the arguments are widened to, and the result's type.
+    """What a call means after typing: the types that the arguments are widened to, and the
+    result's type.
 
-    The checker inserts ``to_float``/``to_decimal`` calls where an argument's type differs from ``args`` only by
-    widening. ``result`` already says whether it may be null (operands' nullability included).
+    The checker inserts ``to_float``/``to_decimal`` calls where an argument's type differs from
+    ``args`` only by widening. ``result`` already says whether it may be null (operands'
+    nullability included).
     """
 
     args: tuple[Type, ...]
@@ -52,14 +58,16 @@ class Function:
     """A scalar builtin or operator.
 
     ``rule`` maps argument types (``Literal`` values in ``constants``, None where not constant) to a
-    :class:`Signature` or raises :class:`Mismatch`. ``evaluate(values, types, result)`` computes one value from
-    Python values (int, float, Decimal, bool, str, bytes, None; times as int microseconds, dates as int days), the
-    widened argument types and the result type; it is the reference's meaning. Rows with ``Nulls.STRICT`` are not
-    called with a null: ``registry.evaluate`` answers null for them. It raises ``errors.ValueFailure``.
-    ``sql`` is the DuckDB text: a template with ``{0}``, ``{1}``, ... holes, or a function of (argument SQL texts,
-    argument types, result type) that returns text. Every hole may be used several times: the printer hoists
-    operands that are not leaves. ``kernel`` names a vectorised function of ``astrafs.kernels`` that the session registers where
-    plain SQL has not the same bits; the SQL then calls it by that name.
+    :class:`Signature` or raises :class:`Mismatch`. ``evaluate(values, types, result)`` computes
+    one value from Python values (int, float, Decimal, bool, str, bytes, None; times as int
+    microseconds, dates as int days), the widened argument types and the result type; it is the
+    reference's meaning. Rows with ``Nulls.STRICT`` are not called with a null:
+    ``registry.evaluate`` answers null for them. It raises ``errors.ValueFailure``. ``sql`` is the
+    DuckDB text: a template with ``{0}``, ``{1}``, ... holes, or a function of (argument SQL texts,
+    argument types, result type) that returns text. Every hole may be used several times: the
+    printer hoists operands that are not leaves. ``kernel`` names a vectorised function of
+    ``astrafs.kernels`` that the session registers where plain SQL has not the same bits; the SQL
+    then calls it by that name.
     """
 
     name: str
@@ -88,8 +96,9 @@ class Class(StrEnum):
 class State:
     """One running total of an invertible aggregate.
 
-    ``row`` is the DuckDB text of what a row adds (holes ``{0}``, ``{1}`` for the inputs), ``sql_type`` the type
-    of the totals. Totals are exact integers or decimals, so rows may be subtracted again in any order.
+    ``row`` is the DuckDB text of what a row adds (holes ``{0}``, ``{1}`` for the inputs),
+    ``sql_type`` the type of the totals. Totals are exact integers or decimals, so rows may be
+    subtracted again in any order.
     """
 
     row: str
@@ -100,11 +109,12 @@ class State:
 class AggregateFunction:
     """An aggregate. Rows whose condition is not true or with a null input are never seen by it.
 
-    ``states`` (argument types -> states) and ``finish`` (totals' SQL texts, argument types, result type -> SQL
-    text) serve the invertible class. ``merge`` names the SQL function that joins two states of the semigroup class
-    (``min`` or ``max``): of the input itself, or for the ordered class of the row's rank in (e, key) order.
-    ``keep_nulls`` lets rows with a null input take part (``first_row``). ``kernels`` names the functions of
-    ``astrafs.kernels`` that ``states`` and ``finish`` call.
+    ``states`` (argument types -> states) and ``finish`` (totals' SQL texts, argument types, result
+    type -> SQL text) serve the invertible class. ``merge`` names the SQL function that joins two
+    states of the semigroup class (``min`` or ``max``): of the input itself, or for the ordered
+    class of the row's rank in (e, key) order. ``keep_nulls`` lets rows with a null input take part
+    (``first_row``). ``kernels`` names the functions of ``astrafs.kernels`` that ``states`` and
+    ``finish`` call.
     """
 
     name: str

@@ -100,7 +100,7 @@ def _usage_message(error: Exception) -> str | None:
     """Return the text of a usage error of the command-line library, None for others."""
     if not isinstance(error, _USAGE_ERROR):
         return None
-    return str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+    return str(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
 
 
 # The library has moved this class between modules; its place above BadParameter has stayed.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from astrafs.cli import console
-from astrafs.cli.names import find_view, pick_features
+from astrafs.cli.console import count
+from astrafs.cli.names import pick_features
 from astrafs.cli.progress import Drawn
 from astrafs.cli.project import EnvOption, compile_path, usable_program
 from astrafs.cli.values import parse_pairs
@@ -20,7 +21,7 @@ from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
 
 if TYPE_CHECKING:
-    from astrafs.plan import ir
+    from astrafs.runtime.backfill import Report
 
 
 class OutputFormat(StrEnum):
@@ -60,6 +61,12 @@ def run(
         str | None,
         typer.Option("--time", metavar="COL", help="The spine's column of prediction times."),
     ] = None,
+    time_zone: Annotated[
+        str,
+        typer.Option(
+            "--time-zone", metavar="ZONE", help="The zone of prediction times without an offset."
+        ),
+    ] = "",
     keys: Annotated[
         list[str] | None,
         typer.Option("--key", metavar="NAME=COL", help="The spine's column of a key."),
@@ -68,7 +75,7 @@ def run(
         str | None, typer.Option("--from", metavar="A", help="First time of a grid over all keys.")
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="B", help="Last time of the grid.")
+        str | None, typer.Option("--to", metavar="B", help="The grid ends before this time.")
     ] = None,
     every: Annotated[
         str | None, typer.Option("--every", metavar="D", help="Step of the grid, such as 1d.")
@@ -100,16 +107,64 @@ def run(
     pairs = parse_pairs("--key", keys or ())
     if spine is not None and not spine.is_file():
         raise AstrafsError(codes.MISSING_FILE.nowhere(f"--spine: there is no file `{spine}`"))
+    _check_times(as_of, start, end, every)
     began = time.monotonic()
     compiled = compile_path(project, env)
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
+    from astrafs.runtime.request import Request, find_view
+
     found = find_view(program.plan, view)
     chosen = pick_features(found, features)
+    config = compiled.config
     with Drawn(f"backfill {found.name}") as drawn:
-        result = None
-    raise NotImplementedError
+        from astrafs.runtime.backfill import Place, to_file
+
+        request = Request(
+            found.name,
+            as_of,
+            spine=spine,
+            time=time_column,
+            time_zone=time_zone,
+            keys=pairs,
+            features=chosen,
+            limit=limit,
+            start=start,
+            end=end,
+            every=every,
+            memory_limit=memory_limit,
+            threads=threads,
+            quarantine=quarantine,
+            progress=drawn,
+        )
+        place = Place(config.root, config.roots, config.sources)
+        done = to_file(program, place, request, output, None if form is None else str(form))
+    console.write(_summary(done, time.monotonic() - began))
+    return console.OK
+
+
+def _summary(done: Report, seconds: float) -> str:
+    """Say what was written; what was set aside is part of it."""
+    ok = console.styled("wrote", Style.ADDED, sys.stdout)
+    size = f"{count(done.rows, 'row')}, {count(len(done.features), 'feature')}"
+    lines = [f"{ok} {done.output}: {size}, in {seconds:.1f} s"]
+    lines += [f"  manifest  {done.manifest}", f"  digest    {done.digest}"]
+    for aside in done.quarantined:
+        lines.append(f"  set aside {count(aside.count, 'row')} of {aside.source}: {aside.rule}")
+    return "\n".join(lines) + "\n"
+
+
+def _check_times(as_of: str, start: str | None, end: str | None, every: str | None) -> None:
+    """Refuse times that are none before anything is read."""
+    from astrafs.runtime.times import duration, instant
+
+    instant(as_of, "--as-of")
+    for option, given in (("--from", start), ("--to", end)):
+        if given is not None:
+            instant(given, option)
+    if every is not None:
+        duration(every, "--every")
 
 
 def _check_mode(

@@ -73,7 +73,7 @@ def _ending(compiled: Compiled, shown: list[Diagnostic], hidden: int) -> list[st
         plan = compiled.program.plan
         done = styled_ok("ok")
         counts = ", ".join(
-            _count(len(things), word)
+            console.count(len(things), word)
             for things, word in (
                 (compiled.workspace.files, "file"),
                 (plan.sources, "source"),
@@ -84,7 +84,7 @@ def _ending(compiled: Compiled, shown: list[Diagnostic], hidden: int) -> list[st
         lines.append(f"{done}: {counts}")
     if hidden:
         lines.append(
-            f"{_count(hidden, 'problem')} in other files of the project; "
+            f"{console.count(hidden, 'problem')} in other files of the project; "
             "check the directory to see them"
         )
     return lines
@@ -93,7 +93,3 @@ def _ending(compiled: Compiled, shown: list[Diagnostic], hidden: int) -> list[st
 def styled_ok(text: str) -> str:
     """Return ``text`` in the colour of success."""
     return console.styled(text, Style.ADDED, sys.stdout)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

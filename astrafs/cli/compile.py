@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from astrafs.cli import console
-from astrafs.cli.names import find_view, pick_features
+from astrafs.cli.names import pick_features
 from astrafs.cli.output import deliver
 from astrafs.cli.project import Compiled, EnvOption, compile_path, usable_program
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError, Sink
+from astrafs.runtime.request import find_view
 
 if TYPE_CHECKING:
     from astrafs.plan import ir
@@ -52,9 +53,7 @@ def run(
     ] = None,
     env: EnvOption = None,
 ) -> int:
-    """Compile a project and show the surface tree, the plan, its JSON, the SQL or the time
-    footprints.
-    """
+    """Show what a project becomes: tree, plan, JSON, SQL, time footprints."""
     if as_json and emit not in (Emit.PLAN, Emit.JSON):
         raise AstrafsError(
             codes.USAGE.nowhere(f"--json goes with `--emit plan`, not `--emit {emit}`")
@@ -73,22 +72,19 @@ def run(
 
 def _show_tree(compiled: Compiled, output: Path | None) -> int:
     """Print the surface tree: it exists for programs with errors too, which are printed as well."""
+    from astrafs.driver import module_name
     from astrafs.syntax.parse import parse_module
     from astrafs.syntax.show import show_module
 
     only = compiled.workspace.only
     trees = [
-        show_module(parse_module(file, _module_name(file.path), Sink()))
+        show_module(parse_module(file, module_name(file.path), Sink()))
         for file in compiled.workspace.files
         if not only or file.path == only
     ]
     deliver("\n".join(trees), output)
     usable_program(compiled)
     return console.exit_code(compiled.diagnostics)
-
-
-def _module_name(path: str) -> str:
-    return path.removesuffix(".afs").replace("/", ".")
 
 
 def _emit(program: Program, emit: Emit, view: str, features: str) -> str:

@@ -16,6 +16,7 @@ from typing import ParamSpec, TextIO
 import typer
 
 from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.codes.run import BAD_REQUEST
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.excerpt import Style
@@ -134,6 +135,11 @@ def closing(found: Sequence[Diagnostic], stream: TextIO) -> str:
     return styled(line, style, stream) + hint
 
 
+def count(number: int, word: str) -> str:
+    """Return ``1,204 rows``, ``1 row``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
     """Return what a command exits with after ``diagnostics``."""
     found = {one.code.id for one in diagnostics if one.is_error}
@@ -141,7 +147,8 @@ def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
         return OK
     if codes.INTERNAL.id in found:
         return INTERNAL
-    return USAGE if any(one.startswith("AFS00") for one in found) else PROBLEMS
+    asked_wrongly = any(one.startswith("AFS00") or one == BAD_REQUEST.id for one in found)
+    return USAGE if asked_wrongly else PROBLEMS
 
 
 def fail(*diagnostics: Diagnostic, files: Mapping[str, SourceFile] | None = None) -> int:

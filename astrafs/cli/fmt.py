@@ -30,7 +30,10 @@ def run(
         bool, typer.Option("--diff", help="Write nothing; show what would change.")
     ] = False,
 ) -> int:
-    """Format source files in place. Comments stay; a file with syntax errors is left as it is."""
+    """Format source files in place.
+
+    Comments stay. A file with syntax errors is left as it is.
+    """
     from astrafs.syntax.format import format_module
 
     if check and diff:

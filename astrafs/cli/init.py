@@ -130,7 +130,7 @@ def _refuse_to_overwrite(root: Path, files: dict[str, str]) -> None:
         listed = ", ".join(f"`{name}`" for name in there)
         raise AstrafsError(
             codes.NOT_EMPTY.nowhere(
-                f"{listed} already {'exist' if len(there) > 1 else 'exists'} here"
+                f"{listed} already {'exist' if len(there) > 1 else 'exists'} in `{root}`"
             )
             .note("`astrafs init` never overwrites a file")
             .help("name another directory: `astrafs init DIR`")

@@ -1,4 +1,4 @@
-"""Names on the command line: views of a project, columns of a view."""
+"""Names on the command line: columns of a view."""
 
 from __future__ import annotations
 
@@ -6,36 +6,10 @@ from collections.abc import Sequence
 
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.plan import ir
 from astrafs.diagnostics.suggest import closest
+from astrafs.plan import ir
 
 LISTED = 12
-
-
-def find_view(plan: ir.Plan, name: str) -> ir.View:
-    """Return the view called ``name``, qualified or by its last part if only one is called so."""
-    found = [view for view in plan.views if view.name == name]
-    found = found or [view for view in plan.views if view.name.rsplit(".", 1)[-1] == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        full = _listed([view.name for view in found])
-        raise AstrafsError(
-            codes.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(
-                f"name one: {full}"
-            )
-        )
-    names = [view.name for view in plan.views]
-    short = [one.rsplit(".", 1)[-1] for one in names]
-    missing = codes.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
-    likely = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
-    if likely:
-        missing = missing.help(f"did you mean `{likely}`?")
-    elif names:
-        missing = missing.help(f"its views are {_listed(names)}")
-    else:
-        missing = missing.help("declare one: `view NAME for ENTITY { ... }`")
-    raise AstrafsError(missing)
 
 
 def pick_features(view: ir.View, given: str) -> tuple[str, ...] | None:

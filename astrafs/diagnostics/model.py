@@ -1,4 +1,6 @@
-"""Diagnostics: what is wrong, where, and what to do. A diagnostic is only ever made from its code."""
+"""Diagnostics: what is wrong, where, and what to do. A diagnostic is only ever made from its
+code.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that mends the problem; ``safe`` fixes never change the meaning of a correct program."""
+    """A change that mends the problem; ``safe`` fixes never change the meaning of a correct
+    program.
+    """
 
     title: str
     edits: tuple[Edit, ...]
@@ -43,10 +47,12 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One kind of problem. ``bad`` is a whole program that raises exactly this code; ``good`` compiles clean.
+    """One kind of problem. ``bad`` is a whole program that raises exactly this code; ``good``
+    compiles clean.
 
-    ``bad`` and ``good`` hold one file or several: a line ``# file: path.afs`` starts each further file.
-    A code that only shows at run time has ``runtime=True`` and a test of its own instead of ``bad``/``good``.
+    ``bad`` and ``good`` hold one file or several: a line ``# file: path.afs`` starts each further
+    file. A code that only shows at run time has ``runtime=True`` and a test of its own instead of
+    ``bad``/``good``.
     """
 
     id: str
@@ -58,7 +64,9 @@ class Code:
     runtime: bool = False
 
     def at(self, span: Span, text: str, *, title: str = "") -> Diagnostic:
-        """Make a diagnostic: ``text`` says what is there; ``title`` names the problem more exactly."""
+        """Make a diagnostic: ``text`` says what is there; ``title`` names the problem more
+        exactly.
+        """
         return Diagnostic(self, title or self.title, Label(span, text))
 
     def nowhere(self, title: str = "") -> Diagnostic:
@@ -140,7 +148,9 @@ class Sink:
 
 
 class AstrafsError(Exception):
-    """A failed operation, as diagnostics. The command line prints them; it never prints a traceback."""
+    """A failed operation, as diagnostics. The command line prints them; it never prints a
+    traceback.
+    """
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("; ".join(f"{found.code.id}: {found.title}" for found in diagnostics))

@@ -230,7 +230,8 @@ def _positive(x: Floats) -> Bools:
 
 
 def _pow_usable(x: Floats, y: Floats) -> Bools:
-    return (x != 0) & ((x > 0) | (y == np.floor(y))) & (np.abs(y) < 2.0**60)
+    real = (x > 0) | ((x < 0) & (y == np.floor(y)))
+    return np.asarray(real & (np.abs(y) < 2.0**60))
 
 
 def _ratio_usable(y: Floats, x: Floats) -> Bools:

@@ -1,19 +1,21 @@
-"""Finishing exact totals: the one place where sums, means and variances become floats, rounded once.
+"""Finishing exact totals: the one place where sums, means and variances become floats, rounded
+once.
 
-A float total is a pair of integers (whole, rest) worth ``whole + rest * 2**-86``. Squares are kept in six limbs of
-60 bits in units of ``2**-172``. Everything here is integer arithmetic up to one correctly rounded division or root,
-so the bits depend on nothing but the inputs.
+A float total is a pair of integers (whole, rest) worth ``whole + rest * 2**-86``. Squares are kept
+in six limbs of 60 bits in units of ``2**-172``. Everything here is integer arithmetic up to one
+correctly rounded division or root, so the bits depend on nothing but the inputs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from astrafs.kernels.compensated import Flags, Rounded, divide, round_total
 from astrafs.kernels.kernel import Kernel
 
 REST_BITS = 86
@@ -22,21 +24,37 @@ LIMB_BITS = 60
 LIMBS = 6
 _LIMB_MASK = np.uint64((1 << LIMB_BITS) - 1)
 
-Columns = Sequence[pa.ChunkedArray | pa.Array]
+
+def _joined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if isinstance(column, pa.Array):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _words(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the signed high and the raw low words of a 128-bit column; nulls are zeros."""
+    words = np.frombuffer(array.buffers()[1], dtype=np.int64) if len(array) else _NO_WORDS
+    words = words[2 * array.offset : 2 * (array.offset + len(array))]
+    low, high = words[0::2], words[1::2]
+    if array.null_count:
+        present = array.is_valid().to_numpy(zero_copy_only=False)
+        low, high = np.where(present, low, 0), np.where(present, high, 0)
+    return high, low
+
+
+_NO_WORDS: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
 def _integers(column: pa.ChunkedArray | pa.Array) -> list[int | None]:
     """Return a HUGEINT, DECIMAL or BIGINT column as Python integers (decimals unscaled)."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # an empty chunked array combines to one
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    array = _joined(column)
     if not pa.types.is_decimal(array.type):
         return array.to_pylist()  # type: ignore[no-any-return]
-    words = np.frombuffer(array.buffers()[1], dtype=np.int64)
-    words = words[2 * array.offset : 2 * (array.offset + len(array))]
-    low = words[0::2].view(np.uint64).tolist()
-    high = words[1::2].tolist()
-    values: list[int | None] = [(h << 64) | w for h, w in zip(high, low, strict=True)]
+    high, low = _words(array)
+    pairs = zip(high.tolist(), low.view(np.uint64).tolist(), strict=True)
+    values: list[int | None] = [(h << 64) | w for h, w in pairs]
     if array.null_count:
         present = array.is_valid().to_pylist()
         values = [value if there else None for value, there in zip(values, present, strict=True)]
@@ -49,7 +67,8 @@ def _floats(values: list[float | None]) -> pa.Array:
 
 def finish_sum(whole: int, rest: int) -> float:
     """Return the float nearest to ``whole + rest * 2**-86``."""
-    # int -> float rounds correctly (ties to even) for any size, and scaling by a power of two is exact here.
+    # int -> float rounds correctly (ties to even) for any size, and scaling by a power of two is
+    # exact here.
     return math.ldexp(float((whole << REST_BITS) + rest), -REST_BITS)
 
 
@@ -60,10 +79,13 @@ def finish_mean(total: int, unit: int, count: int) -> float | None:
 
 
 def root(numerator: int, denominator: int) -> float:
-    """Return the correctly rounded square root of ``numerator / denominator`` (both positive, or 0 above)."""
+    """Return the correctly rounded square root of ``numerator / denominator`` (both positive, or 0
+    above).
+    """
     if numerator == 0:
         return 0.0
-    # Scale so that the integer root has at least 55 bits; a sticky last bit then makes one rounding exact.
+    # Scale so that the integer root has at least 55 bits; a sticky last bit then makes one
+    # rounding exact.
     shift = (numerator.bit_length() - denominator.bit_length() - 112) // 2
     if shift >= 0:
         quotient, remainder = divmod(numerator, denominator << (2 * shift))
@@ -79,8 +101,8 @@ def finish_variance(
 ) -> float | None:
     """Return the variance (or deviation) of ``count`` values from exact totals.
 
-    ``total`` is the sum in units of ``1/unit`` and ``squares`` the sum of squares in units of ``1/unit**2``.
-    None below two values (sample) or one (population).
+    ``total`` is the sum in units of ``1/unit`` and ``squares`` the sum of squares in units of
+    ``1/unit**2``. None below two values (sample) or one (population).
     """
     divisor = count - 1 if sample else count
     if divisor < 1:
@@ -90,25 +112,63 @@ def finish_variance(
     return root(numerator, denominator) if square_root else numerator / denominator
 
 
+def _total(whole: pa.Array, rest: pa.Array) -> Rounded:
+    return round_total(*_words(whole), *_words(rest))
+
+
+def _finished(rounded: Rounded, undecided: Callable[[int], float | None], valid: Flags) -> pa.Array:
+    """Return the decided floats, with the others from ``undecided`` (by place), null where not
+    ``valid``.
+    """
+    values = rounded.value + 0.0
+    for place in np.flatnonzero(valid & ~rounded.decided).tolist():
+        found = undecided(place)
+        values[place] = 0.0 if found is None else found
+    return pa.array(values, pa.float64(), mask=~valid)
+
+
+def _valid(*columns: pa.Array) -> Flags:
+    present: Flags = np.ones(len(columns[0]), dtype=np.bool_)
+    for column in columns:
+        if column.null_count:
+            present &= column.is_valid().to_numpy(zero_copy_only=False)
+    return present
+
+
+def _place(column: pa.Array, place: int) -> int:
+    return _integers(column.slice(place, 1))[0] or 0
+
+
 def _sum(whole: pa.ChunkedArray, rest: pa.ChunkedArray) -> pa.Array:
-    return _floats(
-        [
-            None if w is None or r is None else finish_sum(w, r)
-            for w, r in zip(_integers(whole), _integers(rest), strict=True)
-        ]
+    w, r = _joined(whole), _joined(rest)
+    return _finished(
+        _total(w, r), lambda place: finish_sum(_place(w, place), _place(r, place)), _valid(w, r)
     )
 
 
 def _mean(whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
+    w, r, n = _joined(whole), _joined(rest), _joined(count)
+    counts = n.fill_null(0).to_numpy(zero_copy_only=False)
     unit = 1 << REST_BITS
-    return _floats(
-        [
-            None
-            if w is None or r is None or n is None
-            else finish_mean((w << REST_BITS) + r, unit, n)
-            for w, r, n in zip(_integers(whole), _integers(rest), _integers(count), strict=True)
-        ]
-    )
+
+    def undecided(place: int) -> float | None:
+        total = (_place(w, place) << REST_BITS) + _place(r, place)
+        return finish_mean(total, unit, int(counts[place]))
+
+    return _finished(divide(_total(w, r), counts), undecided, _valid(w, r, n) & (counts > 0))
+
+
+def _mean_int(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
+    s, n = _joined(total), _joined(count)
+    counts = n.fill_null(0).to_numpy(zero_copy_only=False)
+    high, low = _words(s)
+    nothing = np.zeros_like(low)
+
+    def undecided(place: int) -> float | None:
+        return finish_mean(_place(s, place), 1, int(counts[place]))
+
+    rounded = divide(round_total(high, low, nothing, nothing), counts)
+    return _finished(rounded, undecided, _valid(s, n) & (counts > 0))
 
 
 def _mean_scaled(unit: int) -> Callable[..., pa.Array]:
@@ -186,7 +246,8 @@ def _variance_int(sample: bool, square_root: bool) -> Callable[..., pa.Array]:
 
 
 def square_limbs(values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int64]]:
-    """Return the square of each float (finite, below 2**90) as six limbs of 60 bits, units of ``2**-172``.
+    """Return the square of each float (finite, below 2**90) as six limbs of 60 bits, units of
+    ``2**-172``.
 
     The float is first taken to the nearest multiple of ``2**-86`` (ties to even), as sums take it.
     """
@@ -229,7 +290,7 @@ def square_limbs(values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int64]]
 
 
 def _square(column: pa.ChunkedArray) -> pa.Array:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = _joined(column)
     present = array.is_valid().to_numpy(zero_copy_only=False)
     values = np.where(present, array.fill_null(0.0).to_numpy(zero_copy_only=False), 0.0)
     limbs = [pa.array(limb) for limb in square_limbs(values)]
@@ -244,7 +305,7 @@ def _kernels() -> dict[str, Kernel]:
     found = {
         "af_sum": Kernel(("HUGEINT", "HUGEINT"), "DOUBLE", _sum),
         "af_mean": Kernel(("HUGEINT", "HUGEINT", "BIGINT"), "DOUBLE", _mean),
-        "af_mean_int": Kernel(("HUGEINT", "BIGINT"), "DOUBLE", _mean_scaled(1)),
+        "af_mean_int": Kernel(("HUGEINT", "BIGINT"), "DOUBLE", _mean_int),
         "af_square": Kernel(("DOUBLE",), _SQUARE_TYPE, _square),
     }
     for scale in range(39):

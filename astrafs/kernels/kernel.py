@@ -1,4 +1,6 @@
-"""What a kernel is: a vectorised function with the SQL types that the session registers it under."""
+"""What a kernel is: a vectorised function with the SQL types that the session registers it
+under.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ import pyarrow as pa
 class Kernel:
     """A function of Arrow columns.
 
-    ``params`` and ``result`` are DuckDB type names. ``run`` takes one ``ChunkedArray`` per parameter (HUGEINT
-    comes as ``decimal128(38, 0)``), nulls included, and returns an array of the same length; it decides itself
-    what a null gives.
+    ``params`` and ``result`` are DuckDB type names. ``run`` takes one ``ChunkedArray`` per
+    parameter (HUGEINT comes as ``decimal128(38, 0)``), nulls included, and returns an array of the
+    same length; it decides itself what a null gives.
     """
 
     params: tuple[str, ...]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from astrafs.typesys import decimal
 from astrafs.values import numbers, zones
 from astrafs.values.rounding import round_float
 
-Column = pa.ChunkedArray | pa.Array
+Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -56,16 +57,20 @@ def _ints(column: pa.Array) -> Ints:
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _elementary(name: str) -> Callable[..., pa.Array]:
-    def run(*columns: Column) -> pa.Array:
-        arrays = [_array(column) for column in columns]
-        present = _present(arrays)
-        # Nulls compute as ones, which no function minds.
-        values = [np.where(present, _floats(array), 1.0) for array in arrays]
-        result, exists = elementary.compute(name, values)
-        return pa.array(result, pa.float64(), mask=~(present & exists))
+def _compute(name: str, *columns: Column) -> pa.Array:
+    arrays = [_array(column) for column in columns]
+    present = _present(arrays)
+    # Nulls compute as ones, which no function minds.
+    values = [np.where(present, _floats(array), 1.0) for array in arrays]
+    result, exists = elementary.compute(name, values)
+    return pa.array(result, pa.float64(), mask=~(present & exists))
 
-    return run
+
+def _elementary(name: str, count: int) -> Callable[..., pa.Array]:
+    """The engine counts the parameters of what it is given, so each count has a function of its own."""
+    if count == 1:
+        return lambda x: _compute(name, x)
+    return lambda x, y: _compute(name, x, y)
 
 
 def round_floats(values: Floats, places: Ints) -> Floats:
@@ -150,7 +155,7 @@ def to_instants(zone: zones.Zone, local: Ints) -> Ints:
 
 def _kernels() -> dict[str, Kernel]:
     found = {
-        f"af_{name}": Kernel(("DOUBLE",) * count, "DOUBLE", _elementary(name))
+        f"af_{name}": Kernel(("DOUBLE",) * count, "DOUBLE", _elementary(name, count))
         for name, (count, *_) in elementary.FUNCTIONS.items()
     }
     found["af_round"] = Kernel(("DOUBLE", "BIGINT"), "DOUBLE", _round)

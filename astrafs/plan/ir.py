@@ -1,4 +1,5 @@
-"""The plan: the span-free, typed, canonical form of a program. Every backend reads this and nothing above it.
+"""The plan: the span-free, typed, canonical form of a program. Every backend reads this and
+nothing above it.
 
 Names in a plan are qualified by module (``fraud.cards.approved``). A feature is named by
 :class:`FeatureId`. All times and durations are integers in microseconds; timestamps count from
@@ -28,10 +29,12 @@ class FeatureId:
         return f"{self.entity}.{self.name}{tail}"
 
 
-# --- expressions ------------------------------------------------------------------------------------------
+# --- expressions
 
 Value = None | bool | int | float | str | bytes | Decimal
-"""A literal: timestamps, dates (days since 1970-01-01) and durations are ``int``; enums are ``str``."""
+"""A literal: timestamps, dates (days since 1970-01-01) and durations are ``int``; enums are
+``str``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the row at hand: in stream columns, conditions, aggregate inputs, keys, ``expect``."""
+    """A column of the row at hand: in stream columns, conditions, aggregate inputs, keys,
+    ``expect``.
+    """
 
     name: str
     type: Type
@@ -77,8 +82,9 @@ class FeatureRef:
 class Call:
     """A builtin scalar function or operator; ``function`` names its row in ``astrafs.builtins``.
 
-    Arguments already have the types that the row asks for: every widening is an explicit ``to_float`` or
-    ``to_decimal`` call. ``type`` is the result type, exact in nullability, precision and scale.
+    Arguments already have the types that the row asks for: every widening is an explicit
+    ``to_float`` or ``to_decimal`` call. ``type`` is the result type, exact in nullability,
+    precision and scale.
     """
 
     function: str
@@ -88,10 +94,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class EntityLookup:
-    """``X[keys].feature offset d``: a feature of another entity, at the context's time minus ``offset``.
+    """``X[keys].feature offset d``: a feature of another entity, at the context's time minus
+    ``offset``.
 
-    ``keys`` give one expression per key column of ``entity``, in its order. A null in any key gives the
-    feature of no entity: its value over empty windows.
+    ``keys`` give one expression per key column of ``entity``, in its order. A null in any key
+    gives the feature of no entity: its value over empty windows.
     """
 
     entity: str
@@ -105,8 +112,8 @@ class EntityLookup:
 class TableLookup:
     """``table[keys].column``: the changelog's value as of the context's time minus ``offset``.
 
-    A value whose row is older than ``max_age`` (e < t - offset - max_age) is null, as is one without a row
-    or with a null key.
+    A value whose row is older than ``max_age`` (e < t - offset - max_age) is null, as is one
+    without a row or with a null key.
     """
 
     table: str
@@ -119,11 +126,12 @@ class TableLookup:
 
 @dataclass(frozen=True, slots=True)
 class RangeWindow:
-    """Rows by age: with ``t' = floor(t / every) * every`` (``t`` where ``every`` is None) and ``age = t' - e``.
+    """Rows by age: with ``t' = floor(t / every) * every`` (``t`` where ``every`` is None) and
+    ``age = t' - e``.
 
-    A row is in it iff it is visible and ``near <(=) age <(=) far``, ``<=`` where that edge is closed.
-    ``far is None`` has no far edge. Visible means ``k <= t`` and ``k <= K`` (and the window itself bounds
-    ``e``): a window whose near edge is ``0`` and open holds ``e < t``.
+    A row is in it iff it is visible and ``near <(=) age <(=) far``, ``<=`` where that edge is
+    closed. ``far is None`` has no far edge. Visible means ``k <= t`` and ``k <= K`` (and the
+    window itself bounds ``e``): a window whose near edge is ``0`` and open holds ``e < t``.
     Negative ages lie in the future: only labels and sources known ahead have them.
     ``over 7d`` is ``RangeWindow(far=7d, near=0, far_closed=True, near_closed=False)``.
     """
@@ -137,7 +145,9 @@ class RangeWindow:
 
 @dataclass(frozen=True, slots=True)
 class LastWindow:
-    """The ``rows`` latest visible rows (e < t) in (e, key) order, of those with age <= ``within`` if given."""
+    """The ``rows`` latest visible rows (e < t) in (e, key) order, of those with age <= ``within``
+    if given.
+    """
 
     rows: int
     within: int | None = None
@@ -148,11 +158,13 @@ Window = RangeWindow | LastWindow
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """``function(args where condition) over window`` on the rows of ``rows`` that belong to the entity.
+    """``function(args where condition) over window`` on the rows of ``rows`` that belong to the
+    entity.
 
-    ``keys`` give, per key column of the entity, an expression over the row; a row with a null in any of them
-    belongs to no entity. ``block_where`` is the ``where`` of the ``features`` block: rows that fail it are not
-    in the window at all (they do not count for ``last N``). ``where`` only filters the aggregate's inputs.
+    ``keys`` give, per key column of the entity, an expression over the row; a row with a null in
+    any of them belongs to no entity. ``block_where`` is the ``where`` of the ``features`` block:
+    rows that fail it are not in the window at all (they do not count for ``last N``). ``where``
+    only filters the aggregate's inputs.
     """
 
     function: str
@@ -178,7 +190,7 @@ Expr = (
 )
 
 
-# --- declarations -----------------------------------------------------------------------------------------
+# --- declarations
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,8 @@ class Field:
 class Entity:
     """An entity with its key columns, or a request (``request=True``) with its fields as ``keys``.
 
-    A request is no entity: nulls in its (nullable) fields are ordinary values, and it has no windows of its own.
+    A request is no entity: nulls in its (nullable) fields are ordinary values, and it has no
+    windows of its own.
     """
 
     name: str
@@ -220,9 +233,11 @@ Knowledge = KnownColumn | Delay
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """A declared column. ``physical`` is its name in the file; ``zone`` the IANA zone of a local time.
+    """A declared column. ``physical`` is its name in the file; ``zone`` the IANA zone of a local
+    time.
 
-    ``settles`` (microseconds) and ``known_at`` (a column name) restrict reading it; see ``astrafs.leakage``.
+    ``settles`` (microseconds) and ``known_at`` (a column name) restrict reading it; see
+    ``astrafs.leakage``.
     """
 
     name: str
@@ -235,9 +250,11 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An event source, or a changelog (``table=True``; no ``time`` iff ``static`` gives its reason).
+    """An event source, or a changelog (``table=True``; no ``time`` iff ``static`` gives its
+    reason).
 
-    Rows of a source are ordered by (e, key); ``key`` is unique in a source and the lookup key of a table.
+    Rows of a source are ordered by (e, key); ``key`` is unique in a source and the lookup key of a
+    table.
     """
 
     name: str
@@ -255,7 +272,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ComputedColumn:
-    """A stream's extra column: ``expression`` over the base columns, lookups at the row's own time."""
+    """A stream's extra column: ``expression`` over the base columns, lookups at the row's own
+    time.
+    """
 
     name: str
     expression: Expr
@@ -264,10 +283,12 @@ class ComputedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Rows of ``base`` (a source or stream) where ``where`` is true, re-timed to ``time`` if given, with columns.
+    """Rows of ``base`` (a source or stream) where ``where`` is true, re-timed to ``time`` if
+    given, with columns.
 
-    With ``time``: e becomes its value (earlier than the old e is a contract violation) and k at least the new e.
-    ``where`` and ``time`` read base columns only. A stream keeps all base columns and the base key.
+    With ``time``: e becomes its value (earlier than the old e is a contract violation) and k at
+    least the new e. ``where`` and ``time`` read base columns only. A stream keeps all base columns
+    and the base key.
     """
 
     name: str

@@ -2,14 +2,16 @@
 
 How surface types meet the plan:
 
-- Expression nodes carry engine-level types: no units, and an entity key as its part (``User`` over an int is
-  ``int``; a key of several parts is one expression per part). Declarations (``Feature.type``,
-  ``SourceColumn.type``, ``Field.type``, ``ComputedColumn.type``, ``Output.type``) keep the surface type with its
-  unit and key kind, so a unit is part of the identity.
-- A leaf (column, key part, feature reference, lookup) that the author has just tested for null carries the
-  non-null type inside that branch; its declaration may be nullable.
+- Expression nodes carry engine-level types: no units, and an entity key as its part (``User`` over
+  an int is ``int``; a key of several parts is one expression per part). Declarations
+  (``Feature.type``, ``SourceColumn.type``, ``Field.type``, ``ComputedColumn.type``,
+  ``Output.type``) keep the surface type with its unit and key kind, so a unit is part of the
+  identity.
+- A leaf (column, key part, feature reference, lookup) that the author has just tested for null
+  carries the non-null type inside that branch; its declaration may be nullable.
 - An expression may be non-null where its declaration is nullable, never the other way round.
-- After a mistake of the author, an expression is a literal whose type is ``ERROR``; passes stay silent about it.
+- After a mistake of the author, an expression is a literal whose type is ``ERROR``; passes stay
+  silent about it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from astrafs.source import SourceFile, Span
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a source's rows are, as written in its declaration: ``parquet``, ``csv`` or ``jsonl`` and path patterns.
+    """Where a source's rows are, as written in its declaration: ``parquet``, ``csv`` or ``jsonl``
+    and path patterns.
 
     ``format`` is empty where the declaration names no files (the project's configuration must).
     """
@@ -36,7 +39,9 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class FeatureOrigin:
-    """Where a feature was written: its name, its declaration, its expression, and the template expansion (``w = 7d``)."""
+    """Where a feature was written: its name, its declaration, its expression, and the template
+    expansion (``w = 7d``).
+    """
 
     name: Span
     span: Span
@@ -47,7 +52,9 @@ class FeatureOrigin:
 
 @dataclass(frozen=True, slots=True)
 class SourceOrigin:
-    """Where a source or table was written; ``columns`` and ``clauses`` (``time``, ``known``, ``delay``, ...) by name."""
+    """Where a source or table was written; ``columns`` and ``clauses`` (``time``, ``known``,
+    ``delay``, ...) by name.
+    """
 
     name: Span
     span: Span

@@ -5,6 +5,7 @@ The text is deterministic and complete, but it is for reading: programs exchange
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from json import dumps
@@ -210,15 +211,25 @@ def _timed(text: str, offset: int, max_age: int | None) -> _Part:
     return text, _POSTFIX
 
 
+def aggregate_text(expr: ir.Aggregate) -> str:
+    """Return ``count(where disputed) over 30d``: an aggregate without the rows it is over."""
+    parts = [(expression_text(part), _OVER) for part in children(expr)]
+    return _aggregate_head(expr, iter(parts), _OVER)
+
+
+def _aggregate_head(expr: ir.Aggregate, rest: Iterator[_Part], level: int) -> str:
+    args = ", ".join(_inside(next(rest), level) for _ in expr.args)
+    if expr.where is not None:
+        args += (" " if args else "") + f"where {_inside(next(rest), level)}"
+    return f"{expr.function}({args}) over {window_text(expr.window)}"
+
+
 def _aggregate(expr: ir.Aggregate, parts: list[_Part]) -> _Part:
     rest = iter(parts)
-    args = _list([next(rest) for _ in expr.args])
-    if expr.where is not None:
-        args += (" " if args else "") + f"where {_inside(next(rest), _IF)}"
+    head = _aggregate_head(expr, rest, _IF)
     block = "" if expr.block_where is None else f" where {_inside(next(rest), _AND)}"
     by = f" by {_list(list(rest))}" if expr.keys else ""
-    over = window_text(expr.window)
-    return f"{expr.function}({args}) over {over} from {expr.rows}{by}{block}", _OVER
+    return f"{head} from {expr.rows}{by}{block}", _OVER
 
 
 def _call(expr: ir.Call, parts: list[_Part]) -> _Part:

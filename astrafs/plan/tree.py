@@ -14,8 +14,8 @@ from astrafs.source import Span
 class Origin:
     """Where a plan expression was written: a tree parallel to the expression by :func:`children`.
 
-    Plans hold no spans (the plan is the identity); diagnostics walk an expression and its origin together.
-    ``detail`` is the window of an aggregate, and the ``within``/``offset`` of a lookup.
+    Plans hold no spans (the plan is the identity); diagnostics walk an expression and its origin
+    together. ``detail`` is the window of an aggregate, and the ``within``/``offset`` of a lookup.
     """
 
     span: Span

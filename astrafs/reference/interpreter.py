@@ -150,9 +150,8 @@ class Interpreter:
             case ir.FeatureRef(feature=feature):
                 assert context.keys is not None
                 return self.feature(feature, tuple(context.keys.values()), context.t)
-            case ir.Call(function=function, args=args, type=type_):
-                values = tuple(self._value(arg, context) for arg in args)
-                return registry.evaluate(function, values, tuple(arg.type for arg in args), type_)
+            case ir.Call():
+                return self._call(expression, context)
             case ir.EntityLookup(keys=keys, feature=feature, offset=offset):
                 found = tuple(self._value(key, context) for key in keys)
                 return self.feature(feature, found, context.t - offset)
@@ -162,6 +161,20 @@ class Interpreter:
                 return self._aggregate(expression, context)
             case _:
                 assert_never(expression)
+
+    def _call(self, call: ir.Call, context: Context) -> Any:
+        match call:
+            # A branch that is not taken cannot stop the run.
+            case ir.Call(function="if", args=(condition, then, otherwise)):
+                taken = then if self._value(condition, context) is True else otherwise
+                return self._value(taken, context)
+            case ir.Call(function="coalesce", args=args):
+                found = (self._value(arg, context) for arg in args)
+                return next((value for value in found if value is not None), None)
+            case _:
+                values = tuple(self._value(arg, context) for arg in call.args)
+                types = tuple(arg.type for arg in call.args)
+                return registry.evaluate(call.function, values, types, call.type)
 
     def _table_value(self, lookup: ir.TableLookup, context: Context) -> Any:
         table = self._sources[lookup.table]

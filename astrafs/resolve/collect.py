@@ -23,7 +23,9 @@ def suggest(found: Diagnostic, name: str, candidates: Iterable[str], span: Span)
     )
 
 
-def collect_symbols(modules: Sequence[ast.Module], builtin_names: frozenset[str], sink: Sink) -> Symbols:
+def collect_symbols(
+    modules: Sequence[ast.Module], builtin_names: frozenset[str], sink: Sink
+) -> Symbols:
     """Build the symbol tables of ``modules``; ``builtin_names`` may not be redefined by a ``fn``."""
     symbols = Symbols()
     for tree in modules:

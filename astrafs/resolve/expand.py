@@ -12,7 +12,14 @@ from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.plan.ir import FeatureId
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.lookup import resolve_name
-from astrafs.resolve.symbols import ENTITIES, FeatureSymbol, ModuleScope, Symbol, Symbols, SymbolKind
+from astrafs.resolve.symbols import (
+    ENTITIES,
+    FeatureSymbol,
+    ModuleScope,
+    Symbol,
+    SymbolKind,
+    Symbols,
+)
 from astrafs.source import Span
 from astrafs.syntax import ast
 
@@ -358,7 +365,8 @@ class Annotations:
 
 def read_annotations(annotations: tuple[ast.Annotation, ...], sink: Sink) -> Annotations:
     """Read ``@owner("x")``, ``@tags("a", "b")`` and ``@deprecated("why")``."""
-    owner, tags, deprecated = "", (), ""
+    owner, deprecated = "", ""
+    tags: tuple[str, ...] = ()
     seen: dict[str, Span] = {}
     for annotation in annotations:
         name = annotation.name.text

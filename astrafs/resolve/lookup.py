@@ -47,7 +47,9 @@ def report_unknown(
 ) -> None:
     """Report a name that nothing of this file or its ``use`` lines declares."""
     found = codes.UNKNOWN_NAME.at(
-        ident.span, "not declared in this file nor imported", title=f"unknown {wanted} `{ident.text}`"
+        ident.span,
+        "not declared in this file nor imported",
+        title=f"unknown {wanted} `{ident.text}`",
     )
     elsewhere = sorted(
         other.name

@@ -9,7 +9,9 @@ MAX_CANDIDATES = 5_000
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate nearest to ``name``, or None if none is near; equal distances go by the alphabet."""
+    """Return the candidate nearest to ``name``, or None if none is near; equal distances go by the
+    alphabet.
+    """
     best: tuple[int, str] | None = None
     folded = name.casefold()
     allowed = max(1, (len(name) + 1) // 3)

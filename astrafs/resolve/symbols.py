@@ -1,4 +1,6 @@
-"""Symbols: what each name of a project means and where it was declared. Editors read these tables as they are."""
+"""Symbols: what each name of a project means and where it was declared. Editors read these tables
+as they are.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ class Symbol:
 class FeatureSymbol:
     """One version of one feature, after expansion of its templates.
 
-    ``loops`` are the loop variables around it with their values; ``expansion`` prints them (``w = 7d``).
+    ``loops`` are the loop variables around it with their values; ``expansion`` prints them (``w =
+    7d``).
     """
 
     id: FeatureId
@@ -163,7 +166,9 @@ class Symbols:
                     yield symbol
 
     def latest(self, entity: str, name: str) -> FeatureSymbol | None:
-        """Return the latest active version of a feature: the highest that is not deprecated, if any is."""
+        """Return the latest active version of a feature: the highest that is not deprecated, if any
+        is.
+        """
         versions = self.features.get(entity, {}).get(name)
         if not versions:
             return None

@@ -1,0 +1,3 @@
+"""Running a compiled program over files: a locked engine session, contracts, spines, results and
+manifests.
+"""

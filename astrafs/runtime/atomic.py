@@ -1,4 +1,6 @@
-"""Files that are either whole or not there: a temporary file beside the target, flushed, then renamed."""
+"""Files that are either whole or not there: a temporary file beside the target, flushed, then
+renamed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from astrafs.diagnostics.model import AstrafsError
 
 
 class AtomicFile:
-    """A file being written under a temporary name. ``publish`` puts several in place; ``discard`` removes it."""
+    """A file being written under a temporary name. ``publish`` puts several in place; ``discard``
+    removes it.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -44,11 +48,15 @@ def refused(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise AstrafsError(codes.CANNOT_WRITE.nowhere(f"`{target}` cannot be written: {reason}")) from None
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{target}` cannot be written: {reason}")
+        ) from None
 
 
 def publish(files: Iterable[AtomicFile]) -> None:
-    """Put all ``files`` in place, in order. Ctrl-C waits until it is done, so either all are there or none."""
+    """Put all ``files`` in place, in order. Ctrl-C waits until it is done, so either all are there
+    or none.
+    """
     made = tuple(files)
     for file in made:
         file.sync()
@@ -61,13 +69,18 @@ def publish(files: Iterable[AtomicFile]) -> None:
 
 
 def write_parquet(target: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write ``batches`` to ``target`` at once or not at all; no file without rows. Return the rows written."""
+    """Write ``batches`` to ``target`` at once or not at all; no file without rows. Return the rows
+    written.
+    """
     with refused(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     file = AtomicFile(target)
     rows = 0
     try:
-        with refused(target), pq.ParquetWriter(file.temporary, schema, compression="zstd") as writer:
+        with (
+            refused(target),
+            pq.ParquetWriter(file.temporary, schema, compression="zstd") as writer,
+        ):
             for batch in batches:
                 if batch.num_rows:
                     writer.write_batch(batch)

@@ -1,4 +1,6 @@
-"""The rules that rows of a source must keep, and what a run says or does about rows that break them."""
+"""The rules that rows of a source must keep, and what a run says or does about rows that break
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One contract. ``name`` is short and fit for a file name; ``text`` says what must hold; ``columns`` are read."""
+    """One contract. ``name`` is short and fit for a file name; ``text`` says what must hold;
+    ``columns`` are read.
+    """
 
     name: str
     text: str
@@ -25,7 +29,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Rows of ``source`` that break ``rule``: how many, and a few of them as column -> text (None for null)."""
+    """Rows of ``source`` that break ``rule``: how many, and a few of them as column -> text (None
+    for null).
+    """
 
     source: str
     rule: Rule

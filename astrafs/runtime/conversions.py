@@ -1,8 +1,10 @@
-"""From a column as a file holds it to a column as the engine computes with it: SQL that loses nothing, or a refusal.
+"""From a column as a file holds it to a column as the engine computes with it: SQL that loses
+nothing, or a refusal.
 
-Every conversion has two stages over one row: ``prepare`` reads the raw value, ``value`` gives the engine's, and
-``problems`` are conditions under which the row breaks a rule. Text (CSV) and JSON values are parsed by patterns of
-our own first, because the engine's casts are generous: they trim, round ``1.5`` to 2 and read ``1_000``.
+Every conversion has two stages over one row: ``prepare`` reads the raw value, ``value`` gives the
+engine's, and ``problems`` are conditions under which the row breaks a rule. Text (CSV) and JSON
+values are parsed by patterns of our own first, because the engine's casts are generous: they trim,
+round ``1.5`` to 2 and read ``1_000``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ NULL = '"NULL"'
 UNIX_ZONES = {"unix:s": 1_000_000, "unix:ms": 1_000, "unix:us": 1, "unix:ns": 0}
 """Microseconds in each unit of counted time; 0 stands for nanoseconds."""
 
-_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+_INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+)
 _WIDE_INTEGERS = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
 _EXACT_IN_FLOAT = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"})
 _LOCAL_TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"})
@@ -66,12 +70,11 @@ class Refusal:
     zone: bool = False
 
 
-def convert(
-    type_: Type, physical: str, zone: str, raw: str, prepared: str
-) -> Conversion | Refusal:
+def convert(type_: Type, physical: str, zone: str, raw: str, prepared: str) -> Conversion | Refusal:
     """Return how to read a column of engine type ``physical`` as ``type_``.
 
-    ``raw`` and ``prepared`` are the SQL names of the raw and the prepared value. ``zone`` is the declared zone.
+    ``raw`` and ``prepared`` are the SQL names of the raw and the prepared value. ``zone`` is the
+    declared zone.
     """
     plain = type_.parts[0] if type_.kind is Kind.KEY and len(type_.parts) == 1 else type_
     if physical == NULL:
@@ -95,7 +98,9 @@ def convert(
             return _duration(physical, raw, prepared)
         case Kind.BOOL if physical == "BOOLEAN":
             return Conversion(raw, prepared)
-        case Kind.STRING | Kind.ENUM if physical in ("VARCHAR", "UUID") or physical.startswith("ENUM"):
+        case Kind.STRING | Kind.ENUM if physical in ("VARCHAR", "UUID") or physical.startswith(
+            "ENUM"
+        ):
             return Conversion(f"CAST({raw} AS VARCHAR)", prepared)
         case Kind.BYTES if physical == "BLOB":
             return Conversion(raw, prepared)
@@ -138,8 +143,8 @@ def _timestamp(physical: str, zone: str, raw: str, prepared: str) -> Conversion 
     in_range = _time_range(prepared)
     if zone in UNIX_ZONES:
         if physical not in _INTEGERS and physical not in _WIDE_INTEGERS:
-            return Refusal(f"`in \"{zone}\"` reads whole numbers; {_advice(physical)}")
-        return _unix(zone, raw, f"CAST({raw} AS HUGEINT)", prepared)
+            return Refusal(f'`in "{zone}"` reads whole numbers; {_advice(physical)}')
+        return _unix(zone, f"CAST({raw} AS HUGEINT)", prepared)
     if physical in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         if zone:
             return Refusal("the file already holds instants: remove the column's `in`")
@@ -148,16 +153,23 @@ def _timestamp(physical: str, zone: str, raw: str, prepared: str) -> Conversion 
         return Conversion(f"epoch_us({raw})", prepared, (in_range,))
     if physical in _LOCAL_TIMES or physical == "TIMESTAMP_NS":
         if not zone:
-            return Refusal("name the zone of these local times: `in \"Europe/Paris\"` (or `in \"UTC\"`)", zone=True)
+            return Refusal(
+                'name the zone of these local times: `in "Europe/Paris"` (or `in "UTC"`)', zone=True
+            )
         if physical == "TIMESTAMP_NS":
             return _nanoseconds(raw, prepared, prepared_us=zone)
         return Conversion(
             f"epoch_us(CAST({raw} AS TIMESTAMP))", zones.instant_sql(zone, prepared), (in_range,)
         )
     if physical in _INTEGERS or physical in _WIDE_INTEGERS:
-        return Refusal("say what these numbers count: `in \"unix:s\"`, `unix:ms`, `unix:us` or `unix:ns`", zone=True)
+        return Refusal(
+            'say what these numbers count: `in "unix:s"`, `unix:ms`, `unix:us` or `unix:ns`',
+            zone=True,
+        )
     if physical == "DATE":
-        return Refusal("a date is no instant: declare the column as `date`, or store the time of day")
+        return Refusal(
+            "a date is no instant: declare the column as `date`, or store the time of day"
+        )
     return Refusal(_advice(physical))
 
 
@@ -171,27 +183,39 @@ def _nanoseconds(raw: str, prepared: str, prepared_us: str) -> Conversion:
     return Conversion(f"epoch_ns({raw})", value, problems)
 
 
-def _unix(zone: str, raw: str, number: str, prepared: str) -> Conversion:
+def _unix(zone: str, number: str, prepared: str) -> Conversion:
     scale = UNIX_ZONES[zone]
-    low, high = (MIN_TIME * 1000, MAX_TIME * 1000 + 999) if scale == 0 else (MIN_TIME // scale, MAX_TIME // scale)
-    out = Problem(f"lies in the years 1678 to 2261, read as {zone}", f"NOT {prepared} BETWEEN {low} AND {high}")
+    low, high = (
+        (MIN_TIME * 1000, MAX_TIME * 1000 + 999)
+        if scale == 0
+        else (MIN_TIME // scale, MAX_TIME // scale)
+    )
+    out = Problem(
+        f"lies in the years 1678 to 2261, read as {zone}",
+        f"NOT {prepared} BETWEEN {low} AND {high}",
+    )
     inside = f"CASE WHEN {prepared} BETWEEN {low} AND {high} THEN {prepared} END"
     if scale:
         return Conversion(number, f"CAST(({inside}) * {scale} AS BIGINT)", (out,))
     whole = Problem("has whole microseconds", f"{prepared} % 1000 <> 0")
-    # // truncates towards zero; whole thousands are the only ones that pass, so it makes no difference.
+    # // truncates towards zero; whole thousands are the only ones that pass, so it makes no
+    # difference.
     return Conversion(number, f"CAST(({inside}) // 1000 AS BIGINT)", (whole, out))
 
 
 def _time_range(micros: str) -> Problem:
-    return Problem("lies in the years 1678 to 2261", f"NOT {micros} BETWEEN {MIN_TIME} AND {MAX_TIME}")
+    return Problem(
+        "lies in the years 1678 to 2261", f"NOT {micros} BETWEEN {MIN_TIME} AND {MAX_TIME}"
+    )
 
 
 def _date(physical: str, raw: str, prepared: str) -> Conversion | Refusal:
     if physical == "DATE":
         return Conversion(raw, _days(prepared), (_date_range(prepared),))
     if physical.startswith("TIMESTAMP"):
-        return Refusal("declare the column as `timestamp`, and use `date(column, \"Zone/Name\")` for its day")
+        return Refusal(
+            'declare the column as `timestamp`, and use `date(column, "Zone/Name")` for its day'
+        )
     return Refusal(_advice(physical))
 
 
@@ -201,13 +225,17 @@ def _days(date: str) -> str:
 
 def _date_range(date: str) -> Problem:
     return Problem(
-        "lies in the years 1 to 9999", f"NOT (isfinite({date}) AND {_days(date)} BETWEEN {_MIN_DATE} AND {_MAX_DATE})"
+        "lies in the years 1 to 9999",
+        f"NOT (isfinite({date}) AND {_days(date)} BETWEEN {_MIN_DATE} AND {_MAX_DATE})",
     )
 
 
 def _duration(physical: str, raw: str, prepared: str) -> Conversion | Refusal:
     if physical == "INTERVAL":
-        months = Problem("has no calendar months", f"datepart('month', {prepared}) + 12 * datepart('year', {prepared}) <> 0")
+        months = Problem(
+            "has no calendar months",
+            f"datepart('month', {prepared}) + 12 * datepart('year', {prepared}) <> 0",
+        )
         return Conversion(raw, f"CAST(epoch_us({prepared}) AS BIGINT)", (months,))
     if physical.startswith("DURATION:"):
         factor = {"s": 1_000_000, "ms": 1_000, "us": 1}.get(physical.removeprefix("DURATION:"))
@@ -218,8 +246,12 @@ def _duration(physical: str, raw: str, prepared: str) -> Conversion | Refusal:
     return Refusal(_advice(physical))
 
 
-def _from_text(type_: Type, zone: str, raw: str, string: str, prepared: str) -> Conversion | Refusal:
-    """Read ``type_`` from the SQL text ``string``; ``raw`` is null exactly where the file has no value."""
+def _from_text(
+    type_: Type, zone: str, raw: str, string: str, prepared: str
+) -> Conversion | Refusal:
+    """Read ``type_`` from the SQL text ``string``; ``raw`` is null exactly where the file has no
+    value.
+    """
     match type_.kind:
         case Kind.STRING | Kind.ENUM:
             if type_.kind is Kind.STRING and not type_.nullable and raw == string:
@@ -257,17 +289,19 @@ def _from_text(type_: Type, zone: str, raw: str, string: str, prepared: str) -> 
 def _time_from_text(zone: str, raw: str, string: str, prepared: str) -> Conversion | Refusal:
     if zone in UNIX_ZONES:
         whole = _parsed(raw, string, _INT, "HUGEINT", prepared, "is a whole number")
-        counted = _unix(zone, raw, whole.prepare, prepared)
+        counted = _unix(zone, whole.prepare, prepared)
         return Conversion(counted.prepare, counted.value, (*whole.problems, *counted.problems))
     instant = f"epoch_us(TRY_CAST({string} AS TIMESTAMP WITH TIME ZONE))"
     with_offset = _matches(string, _DATE + _CLOCK + _OFFSET)
     if not zone:
         read = f"CASE WHEN {with_offset} THEN {instant} END"
         problem = Problem(
-            "is a time with an offset, such as 2026-01-01T10:00:00Z", f"{raw} IS NOT NULL AND {prepared} IS NULL"
+            "is a time with an offset, such as 2026-01-01T10:00:00Z",
+            f"{raw} IS NOT NULL AND {prepared} IS NULL",
         )
         return Conversion(read, prepared, (problem, _time_range(prepared)))
-    # A list keeps both readings until the zone's offset is looked up: local times first, instants second.
+    # A list keeps both readings until the zone's offset is looked up: local times first, instants
+    # second.
     local = f"epoch_us(TRY_CAST({string} AS TIMESTAMP))"
     read = (
         f"CASE WHEN {_matches(string, _DATE + _CLOCK)} THEN [{local}, NULL]"
@@ -278,7 +312,9 @@ def _time_from_text(zone: str, raw: str, string: str, prepared: str) -> Conversi
         f"{raw} IS NOT NULL AND coalesce({prepared}[1], {prepared}[2]) IS NULL",
     )
     value = f"coalesce({prepared}[2], {zones.instant_sql(zone, f'{prepared}[1]')})"
-    return Conversion(read, value, (problem, _time_range(f"coalesce({prepared}[2], {prepared}[1])")))
+    return Conversion(
+        read, value, (problem, _time_range(f"coalesce({prepared}[2], {prepared}[1])"))
+    )
 
 
 def _duration_from_text(raw: str, string: str, prepared: str) -> Conversion:
@@ -313,7 +349,9 @@ def _from_json(type_: Type, zone: str, raw: str, prepared: str) -> Conversion | 
             kinds = "'BOOLEAN'"
         case _:
             kinds = "'VARCHAR'"
-    wanted = "a JSON " + ("number" if "BIGINT" in kinds else "true or false" if "BOOLEAN" in kinds else "string")
+    wanted = "a JSON " + (
+        "number" if "BIGINT" in kinds else "true or false" if "BOOLEAN" in kinds else "string"
+    )
     # `raw ->> '$'` is null for a JSON null, so that null is a null of the column.
     wrong = Problem(f"is {wanted}", f"{string} IS NOT NULL AND json_type({raw}) NOT IN ({kinds})")
     problems = [wrong]
@@ -321,9 +359,13 @@ def _from_json(type_: Type, zone: str, raw: str, prepared: str) -> Conversion | 
         # A JSON number passes through a double, which holds 15 decimal digits for sure.
         digits = f"length(regexp_replace({string}, '[^0-9]', '', 'g')) > 15"
         number = f"json_type({raw}) NOT IN ('VARCHAR', 'BIGINT', 'UBIGINT')"
-        problems.append(Problem("has at most 15 digits or is a JSON string", f"{number} AND {digits}"))
+        problems.append(
+            Problem("has at most 15 digits or is a JSON string", f"{number} AND {digits}")
+        )
     problems.extend(
-        Problem(problem.rule, problem.condition.replace(f"{raw} IS NOT NULL", f"{string} IS NOT NULL"))
+        Problem(
+            problem.rule, problem.condition.replace(f"{raw} IS NOT NULL", f"{string} IS NOT NULL")
+        )
         for problem in base.problems
     )
     return Conversion(base.prepare, base.value, tuple(problems))

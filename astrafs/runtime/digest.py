@@ -1,8 +1,10 @@
-"""A digest of a table's content: the same for equal values, whatever the batches, buffers or row groups.
+"""A digest of a table's content: the same for equal values, whatever the batches, buffers or row
+groups.
 
-Per column, the bytes hashed are those of fixed blocks of rows: the validity as one byte per row, then the values
-with nulls as zeros (fixed width), or lengths and the concatenated bytes of the non-null values (strings), or the
-digested children (nested). The table's digest covers names, types, the number of rows and the columns' digests.
+Per column, the bytes hashed are those of fixed blocks of rows: the validity as one byte per row,
+then the values with nulls as zeros (fixed width), or lengths and the concatenated bytes of the
+non-null values (strings), or the digested children (nested). The table's digest covers names,
+types, the number of rows and the columns' digests.
 """
 
 from __future__ import annotations
@@ -98,7 +100,9 @@ def _add(digest: Any, array: pa.Array) -> None:
     if pa.types.is_floating(kind):
         return _add_numbers(digest, array)
     if pa.types.is_primitive(kind):
-        return _add_numbers(digest, array.view(pa.int64() if kind.bit_width == 64 else _integer(kind.bit_width)))
+        return _add_numbers(
+            digest, array.view(pa.int64() if kind.bit_width == 64 else _integer(kind.bit_width))
+        )
     if pa.types.is_struct(kind):
         for place in range(kind.num_fields):
             _add(digest, pc.struct_field(array, [place]))
@@ -107,7 +111,9 @@ def _add(digest: Any, array: pa.Array) -> None:
         _add_numbers(digest, pc.list_value_length(array).cast(pa.int64()))
         return _add(digest, array.flatten())
     # Rare nested types of a spine's own columns: their values in the one printed form.
-    return _add_strings(digest, pa.array([repr(value) for value in array.to_pylist()], pa.large_binary()))
+    return _add_strings(
+        digest, pa.array([repr(value) for value in array.to_pylist()], pa.large_binary())
+    )
 
 
 def _integer(bits: int) -> pa.DataType:

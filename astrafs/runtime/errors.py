@@ -26,7 +26,9 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def translate(error: Exception, doing: str) -> AstrafsError:
-    """Return what to tell the user about ``error``, which the engine raised while it was ``doing`` something."""
+    """Return what to tell the user about ``error``, which the engine raised while it was ``doing``
+    something.
+    """
     return AstrafsError(_diagnose(error, doing))
 
 

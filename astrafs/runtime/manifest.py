@@ -1,6 +1,7 @@
 """What a written result says about itself: beside ``OUT`` stands ``OUT.manifest.json``.
 
-A manifest has no time of day and no path outside the project, so the same run writes the same bytes.
+A manifest holds no time of day, and paths from the project's directory, so the same run writes the
+same bytes.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Manifest:
                 for one in self.inputs
             ],
             "quarantined": [
-                {"source": one.source, "rule": one.rule, "rows": one.count} for one in self.quarantined
+                {"source": one.source, "rule": one.rule, "rows": one.count}
+                for one in self.quarantined
             ],
             "result": {
                 "rows": self.rows,

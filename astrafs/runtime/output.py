@@ -18,7 +18,13 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
 
 FORMATS = ("parquet", "csv", "arrow")
-_ENDINGS = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
+_ENDINGS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
 
 
 def format_of(path: Path, given: str | None) -> str:
@@ -27,20 +33,24 @@ def format_of(path: Path, given: str | None) -> str:
         found = _ENDINGS.get(path.suffix.lower())
         if found is None:
             raise AstrafsError(
-                codes.CANNOT_WRITE.nowhere(f"`{path.name}` ends in nothing that tells a format").help(
-                    "end it in .parquet, .csv or .arrow, or name the format"
-                )
+                codes.CANNOT_WRITE.nowhere(
+                    f"`{path.name}` ends in nothing that tells a format"
+                ).help("end it in .parquet, .csv or .arrow, or name the format")
             )
         return found
     if given not in FORMATS:
         raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"`{given}` is no output format").help("use parquet, csv or arrow")
+            codes.CANNOT_WRITE.nowhere(f"`{given}` is no output format").help(
+                "use parquet, csv or arrow"
+            )
         )
     return given
 
 
 class Writer:
-    """Writes record batches of one schema to ``path``; each batch becomes one row group. Use it in a ``with`` block."""
+    """Writes record batches of one schema to ``path``; each batch becomes one row group. Use it in
+    a ``with`` block.
+    """
 
     def __init__(self, path: Path, format_: str, schema: pa.Schema) -> None:
         self._format = format_
@@ -63,7 +73,9 @@ class Writer:
                 )
             case "csv":
                 self._schema = pa.schema([_text_field(field) for field in schema])
-                options = pyarrow.csv.WriteOptions(include_header=True, delimiter=",", quoting_style="needed")
+                options = pyarrow.csv.WriteOptions(
+                    include_header=True, delimiter=",", quoting_style="needed"
+                )
                 self._inner = pyarrow.csv.CSVWriter(path, self._schema, write_options=options)
             case _:
                 self._inner = pa.ipc.new_file(path, schema)
@@ -118,12 +130,17 @@ def _text(column: pa.Array) -> pa.Array:
         return written.cast(pa.string())
     if pa.types.is_duration(kind):
         return column.cast(pa.duration("us")).cast(pa.int64())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    ):
         values = [None if v is None else base64.b64encode(v).decode() for v in column.to_pylist()]
         return pa.array(values, pa.string())
     if pa.types.is_nested(kind):
         values = [
-            None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_pylist()
+            None if v is None else json.dumps(v, ensure_ascii=False, default=str)
+            for v in column.to_pylist()
         ]
         return pa.array(values, pa.string())
     target = _text_type(kind)

@@ -1,4 +1,6 @@
-"""Which files a source reads: patterns resolved here, never by the engine, and only under allowed directories."""
+"""Which files a source reads: patterns resolved here, never by the engine, and only under allowed
+directories.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ def resolve(
 ) -> tuple[InputFile, ...]:
     """Return the files of ``source``, sorted by path, each once.
 
-    ``patterns`` are globs relative to ``root`` unless absolute. Raises :class:`AstrafsError` where a pattern
-    matches nothing, or a match (links followed) lies outside every directory of ``roots``.
+    ``patterns`` are globs relative to ``root`` unless absolute. Raises :class:`AstrafsError` where
+    a pattern matches nothing, or a match (links followed) lies outside every directory of
+    ``roots``.
     """
     allowed = tuple(directory.resolve() for directory in roots)
     base = root.resolve()
@@ -65,7 +68,9 @@ def inspect(path: Path, base: Path) -> InputFile:
             raise PermissionError(13, "permission denied")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"`{shown}` cannot be read: {reason}")) from None
+        raise AstrafsError(
+            codes.UNREADABLE_FILE.nowhere(f"`{shown}` cannot be read: {reason}")
+        ) from None
     if not stat.S_ISREG(state.st_mode):
         raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"`{shown}` is no regular file"))
     return InputFile(path, shown, state.st_size, state.st_mtime_ns, state.st_ino)
@@ -91,9 +96,9 @@ def check_unchanged(files: Sequence[InputFile], base: Path) -> None:
     for file in files:
         if inspect(file.path, base) != file:
             raise AstrafsError(
-                codes.INPUT_CHANGED.nowhere(f"`{file.shown}` changed while the run was reading it").help(
-                    "run again when nothing writes to it"
-                )
+                codes.INPUT_CHANGED.nowhere(
+                    f"`{file.shown}` changed while the run was reading it"
+                ).help("run again when nothing writes to it")
             )
 
 
@@ -131,7 +136,9 @@ def _nothing(source: str, pattern: str, base: Path) -> Diagnostic:
 def _outside(source: str, pattern: str, place: Path, allowed: Sequence[Path]) -> Diagnostic:
     listed = ", ".join(str(directory) for directory in allowed) or "nowhere"
     return (
-        codes.OUTSIDE_ROOTS.nowhere(f"source `{source}`: `{pattern}` leads outside the allowed directories")
+        codes.OUTSIDE_ROOTS.nowhere(
+            f"source `{source}`: `{pattern}` leads outside the allowed directories"
+        )
         .note(f"{place} is not under {listed}")
-        .help("allow the directory: `roots = [\"...\"]` under `[project]` of `astrafs.toml`")
+        .help('allow the directory: `roots = ["..."]` under `[project]` of `astrafs.toml`')
     )

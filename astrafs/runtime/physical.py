@@ -1,4 +1,6 @@
-"""What the files of a source hold: columns and types per group of like files, and the SQL that scans a group."""
+"""What the files of a source hold: columns and types per group of like files, and the SQL that
+scans a group.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Group:
         return dict(self.columns).get(name)
 
     def scan(self, wanted: Sequence[str]) -> str:
-        """Return a table expression with the columns ``wanted`` under their own names, and ``"@file"``."""
+        """Return a table expression with the columns ``wanted`` under their own names, and
+        ``"@file"``.
+        """
         files = "[" + ", ".join(text(str(path)) for path in self.files) + "]"
         match self.format:
             case "parquet":
@@ -50,7 +54,8 @@ class Group:
                     f" filename = {text(FILE)}))"
                 )
             case "csv":
-                # Columns are named by position: two headers that differ only in case would be one to the engine.
+                # Columns are named by position: two headers that differ only in case would be one
+                # to the engine.
                 names = [name for name, _ in self.columns]
                 struct = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(names)))
                 listed = "".join(f"c{names.index(name)} AS {ident(name)}, " for name in wanted)
@@ -71,9 +76,15 @@ class Group:
 
 
 def describe(
-    session: Session, format_: str, files: Sequence[Path], wanted: Sequence[str], durations: Sequence[str]
+    session: Session,
+    format_: str,
+    files: Sequence[Path],
+    wanted: Sequence[str],
+    durations: Sequence[str],
 ) -> tuple[Group, ...]:
-    """Return ``files`` in groups that agree on their columns. ``durations`` names the columns declared so."""
+    """Return ``files`` in groups that agree on their columns. ``durations`` names the columns
+    declared so.
+    """
     if format_ == "jsonl":
         columns = tuple((name, JSON) for name in dict.fromkeys(wanted))
         return (Group(format_, tuple(files), columns),)
@@ -97,9 +108,12 @@ def all_columns(session: Session, group: Group) -> tuple[str, ...]:
     return tuple(name for name, _ in group.columns)
 
 
-def _parquet_columns(session: Session, path: Path, durations: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _parquet_columns(
+    session: Session, path: Path, durations: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
     found = session.columns(
-        f"SELECT * FROM read_parquet({text(str(path))}, hive_partitioning = false)", f"opening {path.name}"
+        f"SELECT * FROM read_parquet({text(str(path))}, hive_partitioning = false)",
+        f"opening {path.name}",
     )
     if durations:
         stored = _stored_schema(path)
@@ -117,7 +131,9 @@ def _stored_schema(path: Path) -> pa.Schema:
 
 
 def _duration(schema: pa.Schema, name: str) -> str | None:
-    """Return ``DURATION:unit`` where Arrow wrote the column as one; the engine sees a plain integer."""
+    """Return ``DURATION:unit`` where Arrow wrote the column as one; the engine sees a plain
+    integer.
+    """
     place = schema.get_field_index(name)
     if place >= 0 and pa.types.is_duration(schema.field(place).type):
         return f"DURATION:{schema.field(place).type.unit}"
@@ -132,7 +148,9 @@ def header(path: Path) -> tuple[str, ...]:
         names = next(csv.reader(start.splitlines(keepends=True), strict=True), None)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = "its header is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {reason}")) from None
+        raise AstrafsError(
+            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {reason}")
+        ) from None
     if not names:
         raise AstrafsError(
             codes.UNREADABLE_FILE.nowhere(f"`{path.name}` has no header line").help(

@@ -1,4 +1,6 @@
-"""What a caller asks for, checked and made exact: the view, its outputs, the cutoff, where the rows come from."""
+"""What a caller asks for, checked and made exact: the view, its outputs, the cutoff, where the rows
+come from.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A checked request: ``view`` holds only the outputs asked for. Neither spine nor grid means every known key."""
+    """A checked request: ``view`` holds only the outputs asked for. Neither spine nor grid means
+    every known key.
+    """
 
     request: Request
     view: ir.View
@@ -64,7 +68,9 @@ class Job:
 
 
 def check(plan: ir.Plan, request: Request) -> Job:
-    """Return the job that ``request`` means for ``plan``; raises :class:`AstrafsError` where it is not clear."""
+    """Return the job that ``request`` means for ``plan``; raises :class:`AstrafsError` where it is
+    not clear.
+    """
     view = find_view(plan, request.view)
     entity = next(entity for entity in plan.entities if entity.name == view.entity)
     chosen = _pick(view, request.features)
@@ -89,7 +95,9 @@ def find_view(plan: ir.Plan, name: str) -> ir.View:
     if found:
         listed = ", ".join(f"`{view.name}`" for view in found)
         raise AstrafsError(
-            usage.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(f"name one: {listed}")
+            usage.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(
+                f"name one: {listed}"
+            )
         )
     names = [view.name for view in plan.views]
     short = [one.rsplit(".", 1)[-1] for one in names]
@@ -143,9 +151,9 @@ def _grid(request: Request) -> Grid | None:
     )
     if grid.start >= grid.end:
         raise AstrafsError(
-            codes.BAD_REQUEST.nowhere("the grid of times is empty: `--from` is not before `--to`").note(
-                "the grid holds the times from `--from`, and before `--to`"
-            )
+            codes.BAD_REQUEST.nowhere(
+                "the grid of times is empty: `--from` is not before `--to`"
+            ).note("the grid holds the times from `--from`, and before `--to`")
         )
     if grid.count > MAX_GRID_TIMES:
         raise AstrafsError(

@@ -1,4 +1,6 @@
-"""From the engine's answer to the result: Arrow types, the spine's own columns beside it, fixed chunks of rows."""
+"""From the engine's answer to the result: Arrow types, the spine's own columns beside it, fixed
+chunks of rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from astrafs.diagnostics.codes import backend as codes
 from astrafs.diagnostics.model import AstrafsError
@@ -44,7 +45,9 @@ def arrow_type(type_: Type) -> pa.DataType:
 
 
 def from_engine(column: pa.Array, type_: Type) -> pa.Array:
-    """Return an engine column (times as int64 microseconds, dates as int64 days) in its Arrow output type."""
+    """Return an engine column (times as int64 microseconds, dates as int64 days) in its Arrow
+    output type.
+    """
     target = arrow_type(type_)
     if column.type == target:
         return column
@@ -60,7 +63,7 @@ def from_engine(column: pa.Array, type_: Type) -> pa.Array:
             return column.cast(target)
 
 
-def chunks(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int = CHUNK) -> Iterator[pa.RecordBatch]:
+def chunks(batches: Iterable[pa.RecordBatch], rows: int = CHUNK) -> Iterator[pa.RecordBatch]:
     """Yield the same rows in batches of exactly ``rows`` rows, the last one shorter."""
     waiting: list[pa.RecordBatch] = []
     count = 0
@@ -72,23 +75,25 @@ def chunks(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int = CHU
             start += part.num_rows
             count += part.num_rows
             if count == rows:
-                yield _joined(waiting, schema)
+                yield _joined(waiting)
                 waiting, count = [], 0
     if count:
-        yield _joined(waiting, schema)
+        yield _joined(waiting)
 
 
-def _joined(parts: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+def _joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     if len(parts) == 1:
         return parts[0]
-    table = pa.Table.from_batches(parts, schema).combine_chunks()
+    table = pa.Table.from_batches(parts).combine_chunks()
     return table.to_batches()[0]
 
 
 def in_order(batches: Iterable[pa.RecordBatch], expected: int | None) -> Iterator[pa.RecordBatch]:
-    """Check that ``"@row"`` counts 0, 1, 2, ... (up to ``expected`` rows, where known) and yield the batches without it.
+    """Check that ``"@row"`` counts 0, 1, 2, ... (up to ``expected`` rows, where known) and yield
+    the batches without it.
 
-    Raises :class:`AstrafsError` where a row is missing, repeated or null: the engine then answered another question.
+    Raises :class:`AstrafsError` where a row is missing, repeated or null: the engine then answered
+    another question.
     """
     seen = 0
     for batch in batches:
@@ -97,7 +102,9 @@ def in_order(batches: Iterable[pa.RecordBatch], expected: int | None) -> Iterato
             numbers.to_numpy(zero_copy_only=False), np.arange(seen, seen + batch.num_rows)
         ):
             raise AstrafsError(
-                codes.BAD_RESULT.nowhere(f"the rows after {seen:,} are not the spine's rows in order")
+                codes.BAD_RESULT.nowhere(
+                    f"the rows after {seen:,} are not the spine's rows in order"
+                )
             )
         seen += batch.num_rows
         yield batch.drop_columns(["@row"])
@@ -106,9 +113,14 @@ def in_order(batches: Iterable[pa.RecordBatch], expected: int | None) -> Iterato
 
 
 def zipped(
-    batches: Iterable[pa.RecordBatch], own: pa.Table | None, types: Sequence[Type], schema: pa.Schema
+    batches: Iterable[pa.RecordBatch],
+    own: pa.Table | None,
+    types: Sequence[Type],
+    schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield each batch in output types, behind the same rows of ``own``. The columns come in the order of ``types``."""
+    """Yield each batch in output types, behind the same rows of ``own``. The columns come in the
+    order of ``types``.
+    """
     start = 0
     for batch in batches:
         columns = [
@@ -130,10 +142,3 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
         column = column.unify_dictionaries()
         return pa.concat_arrays(column.chunks)
     return pa.concat_arrays(column.chunks)
-
-
-def normal(column: pa.Array) -> pa.Array:
-    """Return a float column with one NaN and no negative zero; other columns as they are."""
-    if pa.types.is_floating(column.type) and len(column):
-        return pc.if_else(pc.equal(column, pa.scalar(0, column.type)), pa.scalar(0, column.type), column)
-    return column

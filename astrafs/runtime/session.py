@@ -1,7 +1,9 @@
-"""One run's DuckDB: in memory, spilling to a directory of its own, and locked before it sees any program.
+"""One run's DuckDB: in memory, spilling to a directory of its own, and locked before it sees any
+program.
 
-A session may read the files it was opened for and nothing else: no other path, no network, no extension, no
-environment variable, no Python variable, and no setting can be changed. It belongs to the thread that made it.
+A session may read the files it was opened for and nothing else: no other path, no network, no
+extension, no environment variable, no Python variable, and no setting can be changed. It belongs to
+the thread that made it.
 """
 
 from __future__ import annotations
@@ -35,8 +37,10 @@ _CONFIG: dict[str, str] = {
     "python_scan_all_frames": "false",
 }
 
-# Every setting that could change what a statement means is pinned, whatever the engine's default is. The two
-# optimizers are off because they gave wrong results in past versions and bring nothing that is needed here.
+# Every setting that could change what a statement means is pinned, whatever the engine's default
+# is. The two
+# optimizers are off because they gave wrong results in past versions and bring nothing that is
+# needed here.
 _PINNED = (
     "SET TimeZone = 'UTC'",
     "SET Calendar = 'gregorian'",
@@ -59,7 +63,9 @@ _PINNED = (
 
 
 class Session:
-    """A locked connection; use it in a ``with`` block. Engine failures come out as :class:`AstrafsError`."""
+    """A locked connection; use it in a ``with`` block. Engine failures come out as
+    :class:`AstrafsError`.
+    """
 
     def __init__(
         self,
@@ -69,7 +75,9 @@ class Session:
         threads: int | None = None,
         keep_order: bool = False,
     ) -> None:
-        """Open a session that may read ``files``; ``keep_order`` makes scans give rows in the files' order."""
+        """Open a session that may read ``files``; ``keep_order`` makes scans give rows in the
+        files' order.
+        """
         _check_limits(memory_limit, threads)
         self._thread = threading.get_ident()
         self._functions: list[str] = []
@@ -123,7 +131,9 @@ class Session:
             shutil.rmtree(self._spill, ignore_errors=True)
 
     def set_as_of(self, micros: int) -> None:
-        """Set the knowledge cutoff K (microseconds), which statements read as ``getvariable('as_of')``."""
+        """Set the knowledge cutoff K (microseconds), which statements read as
+        ``getvariable('as_of')``.
+        """
         self.run(f"SET VARIABLE as_of = CAST({int(micros)} AS BIGINT)", "setting the cutoff")
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
@@ -139,7 +149,9 @@ class Session:
     def add_function(
         self, name: str, function: Any, parameters: Sequence[str], result: str
     ) -> None:
-        """Make ``function`` (Arrow arrays in, one out; it sees nulls) callable from statements as ``name``."""
+        """Make ``function`` (Arrow arrays in, one out; it sees nulls) callable from statements as
+        ``name``.
+        """
         self._guard()
         self._connection.create_function(
             name,
@@ -173,7 +185,9 @@ class Session:
         return [(row[0], row[1]) for row in self.rows(f"DESCRIBE {sql}", doing)]
 
     def stream(self, sql: str, doing: str, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a query in Arrow batches. Nothing else may run until it is exhausted or closed."""
+        """Yield the rows of a query in Arrow batches. Nothing else may run until it is exhausted or
+        closed.
+        """
         self._guard()
         reader: pa.RecordBatchReader | None = None
         try:

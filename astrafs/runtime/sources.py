@@ -1,7 +1,7 @@
 """Reading one source: scan, convert, judge, and keep the good rows as the relation ``src:<name>``.
 
-All declared columns are read and judged, also those that a view does not use: which rows a contract lets through
-must not depend on the features asked for.
+All declared columns are read and judged, also those that a view does not use: which rows a contract
+lets through must not depend on the features asked for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ _WRITABLE = (
 
 @dataclass(slots=True)
 class SourceReader:
-    """Reads ``source`` from ``files`` into ``session``; ``quarantine`` is None where a violation stops the run."""
+    """Reads ``source`` from ``files`` into ``session``; ``quarantine`` is None where a violation
+    stops the run.
+    """
 
     session: Session
     source: ir.Source
@@ -75,15 +77,18 @@ class SourceReader:
         return ident(f"src:{self.source.name}")
 
     def load(self, needed: Sequence[str]) -> int:
-        """Make the relation with the columns ``needed``, the key, ``"@e"`` and ``"@k"``; return its rows.
+        """Make the relation with the columns ``needed``, the key, ``"@e"`` and ``"@k"``; return its
+        rows.
 
-        Raises :class:`AstrafsError` where files do not hold what is declared or rows break a contract.
+        Raises :class:`AstrafsError` where files do not hold what is declared or rows break a
+        contract.
         """
         self._open()
         kept = dict.fromkeys((*needed, *self.source.key))
         listed = "".join(f"{ident(name)}, " for name in kept)
         union = "\nUNION ALL\n".join(
-            f'SELECT {listed}"@e", "@k", "@bad" FROM {self._judged(group)}' for group in self._groups
+            f'SELECT {listed}"@e", "@k", "@bad" FROM {self._judged(group)}'
+            for group in self._groups
         )
         self.session.run(f"CREATE TEMP TABLE {self.relation} AS\n{union}", self._doing)
         self._judge_rows()
@@ -92,17 +97,18 @@ class SourceReader:
         return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
 
     def expel(self, rule: Rule, offenders: str) -> None:
-        """Treat the rows whose keys the relation ``offenders`` lists as breaking ``rule``; drop them if that is allowed."""
-        keys = ", ".join(ident(name) for name in self.source.key)
-        if keys:
-            same = " AND ".join(f"o.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in self.source.key)
-            condition = f"EXISTS (SELECT 1 FROM {offenders} o WHERE {same})"
-        else:
-            condition = "TRUE"
+        """Treat the rows whose keys the relation ``offenders`` lists as breaking ``rule``; drop
+        them if that is allowed.
+        """
+        same = " AND ".join(
+            f"o.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in self.source.key
+        )
+        condition = f"EXISTS (SELECT 1 FROM {offenders} o WHERE {same})"
         self._reject([(rule, condition)])
         self.session.run(f"DELETE FROM {self.relation} s WHERE {condition}", self._doing)
 
-    # -- files against the declaration -------------------------------------------------------------------
+    # -- files against the declaration
+    # -------------------------------------------------------------------
 
     @property
     def _doing(self) -> str:
@@ -138,7 +144,9 @@ class SourceReader:
             return codes.ZONELESS_TIME.nowhere(
                 f"source `{self.source.name}`: `{column.zone}` is no time zone"
             ).help("zones are named as in the IANA database, such as `Europe/Paris`")
-        found = convert(column.type, physical, column.zone, ident(f"r:{column.name}"), ident(f"p:{column.name}"))
+        found = convert(
+            column.type, physical, column.zone, ident(f"r:{column.name}"), ident(f"p:{column.name}")
+        )
         if isinstance(found, Conversion):
             return found
         return self._refused(found, column, physical, file)
@@ -162,27 +170,38 @@ class SourceReader:
     ) -> Diagnostic:
         code = codes.ZONELESS_TIME if refusal.zone else codes.PHYSICAL_TYPE
         stored = "text" if physical == TEXT else physical.lower()
-        title = f"source `{self.source.name}`: column `{_physical(column)}` is declared `{column.type}` and stored as {stored}"
+        column_words = f"source `{self.source.name}`: column `{_physical(column)}`"
+        title = f"{column_words} is declared `{column.type}` and stored as {stored}"
         if refusal.zone:
-            title = f"source `{self.source.name}`: column `{_physical(column)}` holds {stored}, which is no instant"
+            title = f"{column_words} holds {stored}, which is no instant"
         return code.nowhere(title).note(f"in `{file}`").help(refusal.advice)
 
     def _shown(self, path: Path) -> str:
         return next((file.shown for file in self.files if file.path == path), path.name)
 
-    # -- rules -------------------------------------------------------------------------------------------
+    # -- rules
+    # -------------------------------------------------------------------------------------------
 
     def _collect_rules(self) -> None:
-        """List the rules in the order in which a row is judged: a row counts for the first that it breaks."""
+        """List the rules in the order in which a row is judged: a row counts for the first that it
+        breaks.
+        """
         for column in self.source.columns:
             for group in self._groups:
                 for problem in self._conversions[group][column.name].problems:
-                    self._rule(f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,), "")
+                    self._rule(
+                        f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,), ""
+                    )
             name = ident(column.name)
             if not column.type.nullable:
-                note = " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
+                note = (
+                    " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
+                )
                 self._rule(
-                    f"{column.name}.null", f"`{column.name}` is never null{note}", (column.name,), f"{name} IS NULL"
+                    f"{column.name}.null",
+                    f"`{column.name}` is never null{note}",
+                    (column.name,),
+                    f"{name} IS NULL",
                 )
             if column.type.kind is Kind.ENUM:
                 values = ", ".join(text(value) for value in column.type.values)
@@ -216,7 +235,9 @@ class SourceReader:
             self._conditions.append(condition)
 
     def _judged(self, group: Group, extra: Sequence[str] = ()) -> str:
-        """Return a table expression: raw, prepared and final columns, ``@e``, ``@k`` and ``@bad`` (a rule's number)."""
+        """Return a table expression: raw, prepared and final columns, ``@e``, ``@k`` and ``@bad``
+        (a rule's number).
+        """
         columns = self.source.columns
         conversions = self._conversions[group]
         wanted = tuple(dict.fromkeys((*(_physical(column) for column in columns), *extra)))
@@ -229,7 +250,9 @@ class SourceReader:
         broken = []
         for column in columns:
             for problem in conversions[column.name].problems:
-                rule = Rule(f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,))
+                rule = Rule(
+                    f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,)
+                )
                 broken.append(f"WHEN {problem.condition} THEN {self._rules.index(rule)}")
         types = f"CASE {' '.join(broken)} END" if broken else "CAST(NULL AS INTEGER)"
         rest = " ".join(
@@ -261,11 +284,13 @@ class SourceReader:
                 known = f'CASE WHEN {inside} THEN "@e" + {delay} END'
         return ident(self.source.time), known
 
-    # -- violations --------------------------------------------------------------------------------------
+    # -- violations
+    # --------------------------------------------------------------------------------------
 
     def _judge_rows(self) -> None:
         found = self.session.rows(
-            f'SELECT DISTINCT "@bad" FROM {self.relation} WHERE "@bad" IS NOT NULL ORDER BY 1', self._doing
+            f'SELECT DISTINCT "@bad" FROM {self.relation} WHERE "@bad" IS NOT NULL ORDER BY 1',
+            self._doing,
         )
         if found:
             self._reject([(self._rules[place], f'"@bad" = {place}') for (place,) in found])
@@ -283,9 +308,13 @@ class SourceReader:
         )
         if self.session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", self._doing):
             listed = ", ".join(f"`{name}`" for name in self.source.key)
-            same = " AND ".join(f"o.{ident(n)} IS NOT DISTINCT FROM s.{ident(n)}" for n in self.source.key)
+            same = " AND ".join(
+                f"o.{ident(n)} IS NOT DISTINCT FROM s.{ident(n)}" for n in self.source.key
+            )
             repeated = f'"@bad" IS NULL AND EXISTS (SELECT 1 FROM {offenders} o WHERE {same})'
-            self._reject([(Rule("key", f"the key ({listed}) is unique", self.source.key), repeated)])
+            self._reject(
+                [(Rule("key", f"the key ({listed}) is unique", self.source.key), repeated)]
+            )
             self.session.run(
                 f"DELETE FROM {self.relation} s WHERE EXISTS (SELECT 1 FROM {offenders} o WHERE {same})",
                 self._doing,
@@ -293,9 +322,13 @@ class SourceReader:
         self.session.run(f"DROP TABLE {offenders}", self._doing)
 
     def _reject(self, broken: Sequence[tuple[Rule, str]]) -> None:
-        """Report the rows of each (rule, condition over the judged relation ``s``), or write them aside."""
+        """Report the rows of each (rule, condition over the judged relation ``s``), or write them
+        aside.
+        """
         if self.quarantine is None:
-            raise AstrafsError(*(self._violation(rule, where).diagnostic() for rule, where in broken))
+            raise AstrafsError(
+                *(self._violation(rule, where).diagnostic() for rule, where in broken)
+            )
         for rule, where in broken:
             paths = [
                 written
@@ -309,13 +342,17 @@ class SourceReader:
 
     def _violation(self, rule: Rule, where: str) -> Violation:
         shown = tuple(dict.fromkeys((*self.source.key, *rule.columns)))
-        listed = ", ".join(f"CAST({ident(f'r:{name}')} AS VARCHAR) AS {ident(name)}" for name in shown)
+        listed = ", ".join(
+            f"CAST({ident(f'r:{name}')} AS VARCHAR) AS {ident(name)}" for name in shown
+        )
         listed = listed or f"{ident(FILE)} AS file"
         union = "\nUNION ALL\n".join(
             f"SELECT {listed} FROM {self._judged(group)} s WHERE {where}" for group in self._groups
         )
         count = self.session.rows(f"SELECT count(*) FROM ({union})", self._doing)[0][0]
-        rows = self.session.rows(f"SELECT * FROM ({union}) ORDER BY ALL LIMIT {EXAMPLES}", self._doing)
+        rows = self.session.rows(
+            f"SELECT * FROM ({union}) ORDER BY ALL LIMIT {EXAMPLES}", self._doing
+        )
         return Violation(self.source.name, rule, count, examples_of(shown or ("file",), rows))
 
     def _set_aside(
@@ -330,7 +367,8 @@ class SourceReader:
         judged = self._judged(group, extra)
         kinds = dict(self.session.columns(f"SELECT * FROM {judged} s", self._doing))
         listed = ", ".join(
-            f"{_storable(ident(column), kinds[column])} AS {ident(name)}" for column, name in columns
+            f"{_storable(ident(column), kinds[column])} AS {ident(name)}"
+            for column, name in columns
         )
         query = (
             f"SELECT {listed}, {text(rule.text)} AS astrafs_reason, {ident(FILE)} AS astrafs_file"
@@ -350,4 +388,6 @@ def _physical(column: ir.SourceColumn) -> str:
 
 
 def _storable(column: str, kind: str) -> str:
-    return column if kind.startswith(_WRITABLE) and "[" not in kind else f"CAST({column} AS VARCHAR)"
+    return (
+        column if kind.startswith(_WRITABLE) and "[" not in kind else f"CAST({column} AS VARCHAR)"
+    )

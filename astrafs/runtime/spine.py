@@ -1,4 +1,6 @@
-"""The questions of a run: a spine's file or table as the relation ``spine``, its own columns kept aside untouched."""
+"""The questions of a run: a spine's file or table as the relation ``spine``, its own columns kept
+aside untouched.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Spine:
-    """A spine as given: ``table`` holds its own columns. ``text_columns`` are those without types (CSV, JSON)."""
+    """A spine as given: ``table`` holds its own columns. ``text_columns`` are those without types
+    (CSV, JSON).
+    """
 
     table: pa.Table
     untyped: str = ""
@@ -98,7 +102,9 @@ def from_object(given: object) -> Spine:
 
 
 def _checked(table: pa.Table) -> pa.Table:
-    """Return ``table`` without schema metadata (a frame library's notes); raise where its buffers are broken."""
+    """Return ``table`` without schema metadata (a frame library's notes); raise where its buffers
+    are broken.
+    """
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -117,7 +123,9 @@ def _read_arrow(path: Path) -> pa.Table:
 
 
 def _read_text(path: Path, kind: str, session: Session) -> Spine:
-    """Read a CSV or JSON-lines file as strings (JSON text for the latter), in the order of its lines."""
+    """Read a CSV or JSON-lines file as strings (JSON text for the latter), in the order of its
+    lines.
+    """
     doing = f"reading spine {path.name}"
     if kind == "csv":
         names: tuple[str, ...] = header(path)
@@ -142,7 +150,9 @@ def _read_text(path: Path, kind: str, session: Session) -> Spine:
 
 @dataclass(frozen=True, slots=True)
 class SpineColumn:
-    """What the view needs of a spine: ``name`` in the relation, ``own`` name in the spine, its type."""
+    """What the view needs of a spine: ``name`` in the relation, ``own`` name in the spine, its
+    type.
+    """
 
     name: str
     own: str
@@ -152,9 +162,11 @@ class SpineColumn:
 def bind(
     spine: Spine, entity: ir.Entity, time: str | None, keys: Mapping[str, str]
 ) -> tuple[SpineColumn, ...]:
-    """Return the spine's columns for ``entity``'s keys (or the request's fields), then for the time.
+    """Return the spine's columns for ``entity``'s keys (or the request's fields), then for the
+    time.
 
-    ``keys`` maps key names to the spine's column names. Raises :class:`AstrafsError` naming what is missing.
+    ``keys`` maps key names to the spine's column names. Raises :class:`AstrafsError` naming what is
+    missing.
     """
     names = spine.table.column_names
     fields = {part.name for part in entity.keys}
@@ -182,11 +194,16 @@ def bind(
 
 
 def load(
-    session: Session, spine: Spine, columns: Sequence[SpineColumn], entity: ir.Entity, zone: str = ""
+    session: Session,
+    spine: Spine,
+    columns: Sequence[SpineColumn],
+    entity: ir.Entity,
+    zone: str = "",
 ) -> None:
     """Make the relation ``spine``: ``"@row"``, ``"@t"`` and the key columns, in engine types.
 
-    ``zone`` is the zone of zoneless times. Raises :class:`AstrafsError` for values that the view does not take.
+    ``zone`` is the zone of zoneless times. Raises :class:`AstrafsError` for values that the view
+    does not take.
     """
     doing = "reading the spine"
     session.register("spine:given", _numbered(spine, columns))
@@ -203,7 +220,9 @@ def load(
         if spine.untyped == JSON:
             raw = f"CAST({raw} AS JSON)"
         is_time = column.name == "@t"
-        own_zone = zone if column.type.kind is Kind.TIMESTAMP and _takes_zone(physical, zone) else ""
+        own_zone = (
+            zone if column.type.kind is Kind.TIMESTAMP and _takes_zone(physical, zone) else ""
+        )
         found = convert(column.type, physical, own_zone, raw, ident(f"p:{column.name}"))
         if isinstance(found, Refusal):
             refusals.append(_refused(found, column, physical))
@@ -222,12 +241,15 @@ def load(
             problems.append((words, f"{name} NOT IN ({listed})", column))
     if refusals:
         raise AstrafsError(*refusals)
-    cases = " ".join(f"WHEN {condition} THEN {place}" for place, (_, condition, _) in enumerate(problems))
-    sql = '(SELECT *, ' + ", ".join(prepared) + ' FROM "spine:given")'
+    cases = " ".join(
+        f"WHEN {condition} THEN {place}" for place, (_, condition, _) in enumerate(problems)
+    )
+    sql = "(SELECT *, " + ", ".join(prepared) + ' FROM "spine:given")'
     sql = f"(SELECT *, {', '.join(values)} FROM {sql})"
     kept = ", ".join(ident(column.name) for column in columns)
     session.run(
-        f'CREATE TEMP TABLE "spine" AS SELECT "{_NUMBER}", {kept}, CASE {cases} END AS "@bad" FROM {sql}', doing
+        f'CREATE TEMP TABLE "spine" AS SELECT "{_NUMBER}", {kept}, CASE {cases} END AS "@bad" FROM {sql}',
+        doing,
     )
     _judge(session, spine, problems, doing)
     session.unregister("spine:given")
@@ -254,9 +276,14 @@ def _engine_ready(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _takes_zone(physical: str, zone: str) -> bool:
-    return physical in (TEXT, JSON) or (
-        physical.startswith("TIMESTAMP") and physical not in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
-    ) or zone in UNIX_ZONES
+    return (
+        physical in (TEXT, JSON)
+        or (
+            physical.startswith("TIMESTAMP")
+            and physical not in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
+        )
+        or zone in UNIX_ZONES
+    )
 
 
 def _judge(
@@ -269,7 +296,8 @@ def _judge(
     for place, count in broken:
         words, _, column = problems[place]
         rows = session.rows(
-            f'SELECT "{_NUMBER}" FROM "spine" WHERE "@bad" = {place} ORDER BY 1 LIMIT {_EXAMPLES}', doing
+            f'SELECT "{_NUMBER}" FROM "spine" WHERE "@bad" = {place} ORDER BY 1 LIMIT {_EXAMPLES}',
+            doing,
         )
         title = f"{count:,} row{'s' if count != 1 else ''} of the spine cannot be used"
         diagnostic = codes.SPINE_VALUE.nowhere(title).note(f"rule: {words}")
@@ -293,23 +321,31 @@ def _time_column(spine: Spine, given: str | None, taken: set[str]) -> str | Diag
     for name in _TIME_NAMES:
         if name in names and name not in taken:
             return name
-    times = [f.name for f in spine.table.schema if pa.types.is_timestamp(f.type) and f.name not in taken]
+    times = [
+        f.name for f in spine.table.schema if pa.types.is_timestamp(f.type) and f.name not in taken
+    ]
     if len(times) == 1:
         return times[0]
     if times:
         listed = ", ".join(f"`{name}`" for name in times)
-        return codes.SPINE_TIME.nowhere("the spine has several columns of timestamps").note(
-            f"they are {listed}"
-        ).help(f"name the prediction time: `--time {times[0]}`")
-    return codes.SPINE_TIME.nowhere("the spine has no time column").note(_columns(names)).help(
-        "name the prediction time: `--time COLUMN`, or call it `t`"
+        return (
+            codes.SPINE_TIME.nowhere("the spine has several columns of timestamps")
+            .note(f"they are {listed}")
+            .help(f"name the prediction time: `--time {times[0]}`")
+        )
+    return (
+        codes.SPINE_TIME.nowhere("the spine has no time column")
+        .note(_columns(names))
+        .help("name the prediction time: `--time COLUMN`, or call it `t`")
     )
 
 
 def _missing(own: str, key: str, entity: ir.Entity, names: Sequence[str]) -> Diagnostic:
     kind = "field" if entity.request else "key"
     near = closest(own, names)
-    found = codes.SPINE_COLUMN.nowhere(f"the spine has no column `{own}`, a {kind} of `{_last(entity.name)}`")
+    found = codes.SPINE_COLUMN.nowhere(
+        f"the spine has no column `{own}`, a {kind} of `{_last(entity.name)}`"
+    )
     found = found.note(_columns(names))
     return found.help(f"map it: `--key {key}={near or 'COLUMN'}`")
 
@@ -317,8 +353,13 @@ def _missing(own: str, key: str, entity: ir.Entity, names: Sequence[str]) -> Dia
 def _refused(refusal: Refusal, column: SpineColumn, physical: str) -> Diagnostic:
     stored = "text" if physical in (TEXT, JSON) else physical.lower()
     if column.name == "@t" or refusal.zone:
-        code, advice = codes.SPINE_TYPE, "give the times a zone, or name theirs: `--time-zone Europe/Paris`"
-        return code.nowhere(f"the spine's times in `{column.own}` are {stored}, which are no instants").help(advice)
+        code, advice = (
+            codes.SPINE_TYPE,
+            "give the times a zone, or name theirs: `--time-zone Europe/Paris`",
+        )
+        return code.nowhere(
+            f"the spine's times in `{column.own}` are {stored}, which are no instants"
+        ).help(advice)
     title = f"the spine's column `{column.own}` is {stored}, and the view takes `{column.type}`"
     return codes.SPINE_TYPE.nowhere(title).help(f"convert it to `{column.type}` before")
 
@@ -332,11 +373,14 @@ def _last(name: str) -> str:
     return name.rsplit(".", 1)[-1]
 
 
-def own_columns(spine: Spine, columns: Sequence[SpineColumn], typed: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+def own_columns(
+    spine: Spine, columns: Sequence[SpineColumn], typed: Mapping[str, pa.ChunkedArray]
+) -> pa.Table:
     """Return the spine's own columns for the result.
 
-    Files without types (CSV, JSON) give text, but for the columns that the view reads: those come in the types
-    that it read them as (``typed``, by their name in the relation). JSON strings lose their quotes.
+    Files without types (CSV, JSON) give text, but for the columns that the view reads: those come
+    in the types that it read them as (``typed``, by their name in the relation). JSON strings lose
+    their quotes.
     """
     table = spine.table
     if not spine.untyped:

@@ -21,7 +21,9 @@ _DURATION = re.compile(r"(?:\d+(?:us|ms|s|m|h|d|w))+", re.ASCII)
 _PART = re.compile(r"(\d+)(us|ms|s|m|h|d|w)", re.ASCII)
 
 Time = str | datetime | date | int
-"""A point in time: ISO 8601 text with an offset, an aware ``datetime``, a date (its midnight in UTC), or microseconds."""
+"""A point in time: ISO 8601 text with an offset, an aware ``datetime``, a date (its midnight in
+UTC), or microseconds.
+"""
 Duration = str | timedelta | int
 """A length of time: text such as ``1h30m``, a ``timedelta``, or microseconds."""
 
@@ -29,7 +31,8 @@ Duration = str | timedelta | int
 def instant(given: Time, what: str) -> int:
     """Return ``given`` as microseconds since 1970 in UTC; ``what`` names it in errors.
 
-    Raises :class:`AstrafsError` for a time without a zone, one outside the years 1678 to 2261, or no time at all.
+    Raises :class:`AstrafsError` for a time without a zone, one outside the years 1678 to 2261, or
+    no time at all.
     """
     match given:
         case bool():
@@ -43,7 +46,9 @@ def instant(given: Time, what: str) -> int:
                 raise _bad(what, str(given), "give a datetime with a time zone (`tzinfo=UTC`)")
             micros = (given - _EPOCH) // _MICROSECOND
         case date():
-            micros = (datetime(given.year, given.month, given.day, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+            micros = (
+                datetime(given.year, given.month, given.day, tzinfo=UTC) - _EPOCH
+            ) // _MICROSECOND
         case _:
             raise _bad(what, repr(given), "write an ISO 8601 time, such as `2026-01-01T00:00:00Z`")
     if not MIN_TIME <= micros <= MAX_TIME:
@@ -65,7 +70,9 @@ def _parse(text: str, what: str) -> int:
 
 
 def duration(given: Duration, what: str) -> int:
-    """Return ``given`` as a positive number of microseconds; raises :class:`AstrafsError` otherwise."""
+    """Return ``given`` as a positive number of microseconds; raises :class:`AstrafsError`
+    otherwise.
+    """
     match given:
         case bool():
             micros = 0

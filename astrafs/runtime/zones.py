@@ -1,8 +1,9 @@
 """Local times as instants: the offset changes of a zone, and the SQL that applies them.
 
-A local time that an autumn change repeats means its first occurrence; one that a spring change skips is moved
-forward by the gap. Both are the same rule: a new offset holds from the later of the two wall-clock readings of its
-change. The data are those of the ``tzdata`` package, never the machine's, so a run means the same everywhere.
+A local time that an autumn change repeats means its first occurrence; one that a spring change
+skips is moved forward by the gap. Both are the same rule: a new offset holds from the later of the
+two wall-clock readings of its change. The data are those of the ``tzdata`` package, never the
+machine's, so a run means the same everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def zone(name: str) -> ZoneInfo | None:
 
 @cache
 def pieces(name: str) -> tuple[tuple[int, int], ...]:
-    """Return (first local microsecond, offset in microseconds) of each stretch of the zone, oldest first.
+    """Return (first local microsecond, offset in microseconds) of each stretch of the zone, oldest
+    first.
 
     The first stretch has no beginning; its first entry only holds the offset.
     """
@@ -74,7 +76,9 @@ def _listed_changes(data: bytes) -> Iterator[int]:
 
 
 def _later_changes(found: ZoneInfo, start: int, end: int) -> Iterator[int]:
-    """Yield the changes after the listed ones, which follow a yearly rule: none is shorter than a week."""
+    """Yield the changes after the listed ones, which follow a yearly rule: none is shorter than a
+    week.
+    """
     at, offset = start, _offset(found, start)
     while at < end:
         later = _offset(found, at + 7 * DAY)
@@ -102,7 +106,9 @@ def _change(found: ZoneInfo, low: int, high: int, offset: int) -> int:
 
 
 def instant_sql(name: str, local: str) -> str:
-    """Return SQL for the UTC microseconds of the local microseconds ``local`` (a column) in zone ``name``."""
+    """Return SQL for the UTC microseconds of the local microseconds ``local`` (a column) in zone
+    ``name``.
+    """
     return f"({local} - {_search(pieces(name), local)})"
 
 

@@ -1,7 +1,9 @@
-"""The surface tree: what the author wrote, with spans. Built by ``syntax.parse``; read by ``resolve`` and ``typecheck``.
+"""The surface tree: what the author wrote, with spans. Built by ``syntax.parse``; read by
+``resolve`` and ``typecheck``.
 
-Every node ends with its ``span``, which is not part of equality. Sequences are tuples. Names inside a ``for``
-template may hold placeholders (``txn_count_{w}``); ``resolve.expand`` replaces the loops and the placeholders.
+Every node ends with its ``span``, which is not part of equality. Sequences are tuples. Names
+inside a ``for`` template may hold placeholders (``txn_count_{w}``); ``resolve.expand`` replaces
+the loops and the placeholders.
 """
 
 from __future__ import annotations
@@ -14,19 +16,15 @@ from astrafs.source import Span
 NOWHERE = Span("", 0, 0)
 
 
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[no-any-return]
-
-
 @dataclass(frozen=True, slots=True)
 class Ident:
     """A name as written (back-quotes removed); ``text`` may hold ``{placeholders}``."""
 
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-# --- types ------------------------------------------------------------------------------------------------
+# --- types
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class UnitExpr:
     """``[usd/hour]``: (name, exponent) in the order written."""
 
     factors: tuple[tuple[Ident, int], ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 BAD_TYPE = "?"
@@ -45,8 +43,8 @@ BAD_TYPE = "?"
 class TypeExpr:
     """``decimal(12, 2)? [usd]``, ``enum("a", "b")``, ``list[int]``, ``User?``.
 
-    ``sizes`` are the integers in parentheses or brackets, ``values`` the strings of an enum, ``parts`` the
-    element types.
+    ``sizes`` are the integers in parentheses or brackets, ``values`` the strings of an enum,
+    ``parts`` the element types.
     """
 
     name: Ident
@@ -55,16 +53,16 @@ class TypeExpr:
     values: tuple[str, ...] = ()
     parts: tuple[TypeExpr, ...] = ()
     unit: UnitExpr | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-# --- expressions ------------------------------------------------------------------------------------------
+# --- expressions
 
 
 @dataclass(frozen=True, slots=True)
 class IntLit:
     value: int
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +71,24 @@ class NumberLit:
 
     value: Decimal
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StringLit:
     value: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BoolLit:
     value: bool
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NullLit:
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class DurationLit:
 
     micros: int
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class TimestampLit:
 
     micros: int
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +115,47 @@ class DateLit:
 
     days: int
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ListLit:
     items: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A bare name: column, feature, key part, request field, loop variable, constant. ``version`` from ``name@2``."""
+    """A bare name: column, feature, key part, request field, loop variable, constant. ``version``
+    from ``name@2``.
+    """
 
     ident: Ident
     version: int | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """``base.field``; with a :class:`Index` as base it is a lookup. ``version`` from ``.field@2``."""
+    """``base.field``; with a :class:`Index` as base it is a lookup. ``version`` from
+    ``.field@2``.
+    """
 
     base: Expr
     field: Ident
     version: int | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """``base[keys]``, such as ``User[user_id]`` or ``fx_rates[currency]``. ``base`` is a ``Name``."""
+    """``base[keys]``, such as ``User[user_id]`` or ``fx_rates[currency]``. ``base`` is a
+    ``Name``.
+    """
 
     base: Expr
     keys: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +165,21 @@ class LookupTime:
     lookup: Expr
     within: Expr | None
     offset: Expr | None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CallExpr:
-    """``f(a, b where cond)``; ``each`` marks arguments written ``each xs``. A capital name makes a key: ``User(1)``."""
+    """``f(a, b where cond)``; ``each`` marks arguments written ``each xs``. A capital name makes a
+    key: ``User(1)``.
+    """
 
     callee: Ident
     args: tuple[Expr, ...]
     where: Expr | None = None
     each: bool = False
     by: Expr | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ class Unary:
 
     op: str
     operand: Expr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +198,8 @@ class Binary:
     op: str
     left: Expr
     right: Expr
-    op_span: Span = _span()
-    span: Span = _span()
+    op_span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,7 @@ class IsNull:
 
     operand: Expr
     negated: bool
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +218,7 @@ class InList:
     operand: Expr
     items: tuple[Expr, ...]
     negated: bool
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ class IfExpr:
     condition: Expr
     then: Expr
     otherwise: Expr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +237,14 @@ class Over:
 
     aggregate: Expr
     window: WindowExpr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BadExpr:
     """Where the parser recovered; already reported."""
 
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Expr = (
@@ -266,7 +272,7 @@ Expr = (
 )
 
 
-# --- windows ----------------------------------------------------------------------------------------------
+# --- windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +287,7 @@ class PastWindow:
     every: Expr | None = None
     including: str = ""
     forward: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +299,7 @@ class EdgesWindow:
     far_closed: bool
     near_closed: bool
     every: Expr | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +308,7 @@ class AllWindow:
 
     offset: Expr | None = None
     including: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,7 @@ class LastRowsWindow:
 
     rows: Expr
     within: Expr | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +327,7 @@ class SinceWindow:
     unit: Ident | None = None
     zone: StringLit | None = None
     condition: Expr | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,19 +335,20 @@ class SessionWindow:
     """``session gap 30m``."""
 
     gap: Expr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedWindow:
-    """``over month`` where ``window month = 30d``; also a loop variable, with the suffixes of ``PastWindow``.
+    """``over month`` where ``window month = 30d``; also a loop variable, with the suffixes of
+    ``PastWindow``.
 
-    The parser cannot tell a named window from a constant or loop variable: a bare name before ``offset`` and
-    the like is a ``PastWindow`` whose ``length`` is a ``Name``; alone it is this.
+    The parser cannot tell a named window from a constant or loop variable: a bare name before
+    ``offset`` and the like is a ``PastWindow`` whose ``length`` is a ``Name``; alone it is this.
     """
 
     name: Ident
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 WindowExpr = (
@@ -355,7 +362,7 @@ WindowExpr = (
 )
 
 
-# --- declarations -----------------------------------------------------------------------------------------
+# --- declarations
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +371,7 @@ class Annotation:
 
     name: Ident
     args: tuple[str, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,19 +380,19 @@ class Use:
 
     module: tuple[Ident, ...]
     names: tuple[Ident, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     text: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitDecl:
     name: Ident
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +401,7 @@ class ConstDecl:
     value: Expr
     type: TypeExpr | None = None
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,14 +409,14 @@ class WindowDecl:
     name: Ident
     window: WindowExpr
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
     name: Ident
     type: TypeExpr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,7 +426,7 @@ class FnDecl:
     result: TypeExpr
     body: Expr
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,7 +434,7 @@ class KeyField:
     name: Ident
     type: TypeExpr
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +444,7 @@ class EntityDecl:
     name: Ident
     fields: tuple[KeyField, ...]
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +455,7 @@ class RequestDecl:
     fields: tuple[KeyField, ...]
     rows: Ident | None = None
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,12 +464,13 @@ class Location:
 
     format: Ident
     patterns: tuple[StringLit, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDecl:
-    """``disputed: bool settles 60d``, ``arr_delay: int? known landed_at``, ``dep: timestamp in "America/New_York"``.
+    """``disputed: bool settles 60d``, ``arr_delay: int? known landed_at``, ``dep: timestamp in
+    "America/New_York"``.
 
     ``physical`` is from ``from "Column Name"``: the name in the file where it is not an identifier.
     """
@@ -474,21 +482,23 @@ class ColumnDecl:
     settles: Expr | None = None
     known: Ident | None = None
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Expect:
     condition: Expr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDecl:
-    """``source NAME`` and ``table NAME`` (``table=True``) with its clauses, columns and ``expect`` lines.
+    """``source NAME`` and ``table NAME`` (``table=True``) with its clauses, columns and ``expect``
+    lines.
 
-    Clauses come in any order, each at most once: ``from``, ``key a, b``, ``time c``, ``known c [ahead]``,
-    ``delay 5m``, ``retention 90d``, ``max_age 2h``, ``static "why"``, ``revisions [deleted c]``.
+    Clauses come in any order, each at most once: ``from``, ``key a, b``, ``time c``, ``known c
+    [ahead]``, ``delay 5m``, ``retention 90d``, ``max_age 2h``, ``static "why"``, ``revisions
+    [deleted c]``.
     """
 
     name: Ident
@@ -507,7 +517,7 @@ class SourceDecl:
     columns: tuple[ColumnDecl, ...]
     expects: tuple[Expect, ...]
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,12 +528,13 @@ class ComputedDecl:
     type: TypeExpr
     value: Expr
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDecl:
-    """``stream NAME from BASE [time COLUMN] [where COND] [{ computed columns }]``, clauses in any order.
+    """``stream NAME from BASE [time COLUMN] [where COND] [{ computed columns }]``, clauses in any
+    order.
 
     ``union`` holds the bases of ``from union(a, b)``; then ``base`` is None.
     """
@@ -535,7 +546,7 @@ class StreamDecl:
     where: Expr | None
     columns: tuple[ComputedDecl, ...]
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,7 +559,7 @@ class FeatureDecl:
     value: Expr
     doc: str = ""
     annotations: tuple[Annotation, ...] = ()
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,7 +569,7 @@ class ForLoop:
     variable: Ident
     values: tuple[Expr, ...]
     items: tuple[FeatureItem, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 FeatureItem = FeatureDecl | ForLoop
@@ -566,7 +577,9 @@ FeatureItem = FeatureDecl | ForLoop
 
 @dataclass(frozen=True, slots=True)
 class FeaturesDecl:
-    """``features for Entity [from rows] [by col, col] [where cond] { ... }``; ``labels=True`` for ``labels for``."""
+    """``features for Entity [from rows] [by col, col] [where cond] { ... }``; ``labels=True`` for
+    ``labels for``.
+    """
 
     entity: Ident
     rows: Ident | None
@@ -574,7 +587,7 @@ class FeaturesDecl:
     where: Expr | None
     items: tuple[FeatureItem, ...]
     labels: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,7 +596,7 @@ class ViewItem:
 
     value: Expr
     alias: Ident | None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,7 +606,7 @@ class ViewLoop:
     variable: Ident
     values: tuple[Expr, ...]
     items: tuple[ViewItem | ViewLoop, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,7 +615,7 @@ class ViewDecl:
     entity: Ident
     items: tuple[ViewItem | ViewLoop, ...]
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,20 +629,20 @@ class DatasetDecl:
     train_before: Expr | None
     test_from: Expr | None
     doc: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
     values: tuple[tuple[Ident, Expr], ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TestRows:
     source: Ident
     rows: tuple[TestRow, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -640,7 +653,7 @@ class TestExpect:
     at: Expr
     as_of: Expr | None
     expected: Expr
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -648,7 +661,7 @@ class TestDecl:
     title: str
     rows: tuple[TestRows, ...]
     expects: tuple[TestExpect, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Decl = (
@@ -671,9 +684,11 @@ Decl = (
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One file. ``name`` is its dotted path without the suffix: ``fraud/cards.afs`` is ``fraud.cards``."""
+    """One file. ``name`` is its dotted path without the suffix: ``fraud/cards.afs`` is
+    ``fraud.cards``.
+    """
 
     name: str
     path: str
     declarations: tuple[Decl, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)

@@ -38,19 +38,13 @@ _COMPLETE = SOFT_TYPES - frozenset(
 class Layout:
     """Balanced tokens. ``inner[i]`` is the index of the innermost open bracket around token ``i``, or -1.
 
+    An opening bracket lies outside of itself, a closing one inside.
     ``limits`` are the tokens with which a limit is passed, each with its diagnostic.
     """
 
     items: list[Token]
     inner: list[int] = field(default_factory=list)
     limits: dict[int, Diagnostic] = field(default_factory=dict)
-
-    def block(self, index: int) -> int:
-        """Return the index of the innermost open brace around token ``index``, or -1."""
-        opener = self.inner[index]
-        while opener != -1 and self.items[opener].type != "LBRACE":
-            opener = self.inner[opener]
-        return opener
 
 
 def starts_declaration(items: list[Token], index: int) -> bool:
@@ -185,8 +179,8 @@ def _measure(layout: Layout, report: Reporter) -> None:
         kind = token.type
         if kind in CLOSERS and stack:
             count = max(count, peak)
-            _, base, peak = stack.pop()
-            inner.append(stack[-1][0] if stack else -1)
+            opener, base, peak = stack.pop()
+            inner.append(opener)
             if kind == "RBRACE":
                 count = base
             before = kind

@@ -23,7 +23,9 @@ from astrafs.typesys import Kind
 
 
 def check_over(expr: ast.Over, ctx: Context) -> Typed:
-    """Check ``aggregate over window``; the aggregate's operands see the columns of the block's rows."""
+    """Check ``aggregate over window``; the aggregate's operands see the columns of the block's
+    rows.
+    """
     tree = expr.aggregate
     if not isinstance(tree, ast.CallExpr) or tree.callee.text not in AGGREGATES:
         return _not_an_aggregate(expr, ctx)

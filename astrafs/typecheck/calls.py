@@ -27,7 +27,18 @@ from astrafs.typesys import Kind, Type
 
 MAX_INLINING = 32
 WALL_CLOCK = frozenset(
-    "now today current_timestamp current_date utcnow clock rand random uuid gen_random_uuid".split()
+    [
+        "now",
+        "today",
+        "current_timestamp",
+        "current_date",
+        "utcnow",
+        "clock",
+        "rand",
+        "random",
+        "uuid",
+        "gen_random_uuid",
+    ]
 )
 
 
@@ -93,7 +104,9 @@ def report_misplaced(expr: ast.CallExpr, ctx: Context) -> None:
     """Report an aggregate where there are no rows to go over."""
     name = expr.callee.text
     found = type_codes.MISPLACED_AGGREGATE.at(
-        expr.span, f"`{name}` goes over rows", title=f"aggregate `{name}` cannot stand in {ctx.place}"
+        expr.span,
+        f"`{name}` goes over rows",
+        title=f"aggregate `{name}` cannot stand in {ctx.place}",
     )
     if ctx.place is Place.AGGREGATE:
         advice = (
@@ -256,9 +269,7 @@ def _body(
     inlining: tuple[str, ...],
 ) -> Typed:
     scope = env.symbols.modules[symbol.module]
-    ctx = Context(
-        env, scope, sink, Place.FN, params=params, inlining=(*inlining, symbol.qualified)
-    )
+    ctx = Context(env, scope, sink, Place.FN, params=params, inlining=(*inlining, symbol.qualified))
     value = env.check(tree.body, ctx, result)
     return assign(value, result, tree.result, f"the result of `{symbol.name}`", sink)
 
@@ -277,7 +288,9 @@ def _inline(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> Typed:
     quiet = Sink()
     types = [declared_type(param.type, scope, env, quiet) for param in tree.params]
     if len(expr.args) != len(types):
-        usage = ", ".join(f"{param.name.text}: {type_}" for param, type_ in zip(tree.params, types, strict=True))
+        usage = ", ".join(
+            f"{param.name.text}: {type_}" for param, type_ in zip(tree.params, types, strict=True)
+        )
         problem = Mismatch(None, f"{len(types)} argument{'' if len(types) == 1 else 's'}")
         args = tuple(env.check(arg, ctx) for arg in expr.args)
         ctx.sink.emit(argument_problem(symbol.name, usage, problem, args, expr.span))

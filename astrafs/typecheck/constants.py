@@ -64,7 +64,9 @@ def _declared(symbol: Symbol, env: Environment) -> Typed:
     value = env.check(tree.value, ctx, target)
     value = fold(value, env.sink)
     if target is not None and tree.type is not None:
-        value = fold(assign(value, target, tree.type, f"constant `{symbol.name}`", env.sink), env.sink)
+        value = fold(
+            assign(value, target, tree.type, f"constant `{symbol.name}`", env.sink), env.sink
+        )
     elif not value.failed and value.type.kind is Kind.NULL:
         env.sink.emit(
             type_codes.NOT_A_VALUE.at(
@@ -183,7 +185,9 @@ def varying_name(expr: ast.Expr, ctx: Context) -> ast.Name | None:
                 keys = ctx.entity.names if ctx.entity is not None else {}
                 if name in rows or name in keys or name in ctx.columns or name == "t":
                     return part
-                if ctx.entity is not None and ctx.entity.name in ctx.scope.feature_names.get(name, ()):
+                if ctx.entity is not None and ctx.entity.name in ctx.scope.feature_names.get(
+                    name, ()
+                ):
                     return part
             case ast.Unary(operand=operand):
                 pending.append(operand)

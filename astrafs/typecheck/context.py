@@ -1,11 +1,12 @@
-"""What an expression may refer to: the tables of the project and the place where the expression stands."""
+"""What an expression may refer to: the tables of the project and the place where the expression
+stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Protocol
 
 from astrafs.diagnostics.model import Sink
@@ -39,7 +40,8 @@ AT_ROW = (Place.STREAM, Place.STREAM_WHERE)
 
 @dataclass(frozen=True, slots=True)
 class NamedValue:
-    """A column of a row, a key column of an entity or a field of a request, as a name in expressions.
+    """A column of a row, a key column of an entity or a field of a request, as a name in
+    expressions.
 
     ``parts`` are the plan names and types that hold it: one, but for a key of several parts.
     """
@@ -75,7 +77,9 @@ def present(leaf: ir.Expr, facts: Facts) -> ir.Expr:
 
 
 def named(name: str, type_: Type, span: Span) -> NamedValue:
-    """Make a name of one plan column, or of one per part for a key of several parts (``name.part``)."""
+    """Make a name of one plan column, or of one per part for a key of several parts
+    (``name.part``).
+    """
     if type_.kind is Kind.KEY and len(type_.parts) != 1:
         raise ValueError("a key of several parts names its plan columns itself")
     return NamedValue(name, type_, span, (ir.Field(name, stored(type_)),))
@@ -86,7 +90,8 @@ def named_key(name: str, type_: Type, fields: tuple[ir.Field, ...], span: Span) 
     if len(fields) == 1:
         return named(name, type_, span)
     parts = tuple(
-        ir.Field(f"{name}.{part.name}", stored(part.type).with_null(type_.nullable)) for part in fields
+        ir.Field(f"{name}.{part.name}", stored(part.type).with_null(type_.nullable))
+        for part in fields
     )
     return NamedValue(name, type_, span, parts)
 
@@ -125,7 +130,9 @@ class RowSchema:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What aggregates of a ``features`` block read: the rows, their keys of the entity, the block's condition."""
+    """What aggregates of a ``features`` block read: the rows, their keys of the entity, the block's
+    condition.
+    """
 
     schema: RowSchema
     keys: tuple[ir.Expr, ...]
@@ -161,11 +168,6 @@ class Environment:
     windows: dict[str, ir.Window | None] = field(default_factory=dict)
 
 
-EMPTY: Mapping[str, NamedValue] = MappingProxyType({})
-NO_LOOPS: Mapping[str, ast.Expr] = MappingProxyType({})
-NO_PARAMS: Mapping[str, Typed] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """Where an expression stands and what it may name there."""
@@ -174,11 +176,11 @@ class Context:
     scope: ModuleScope
     sink: Sink
     place: Place
-    columns: Mapping[str, NamedValue] = EMPTY
+    columns: Mapping[str, NamedValue] = field(default_factory=dict)
     entity: EntityInfo | None = None
     rows: Rows | None = None
-    loops: Mapping[str, ast.Expr] = NO_LOOPS
-    params: Mapping[str, Typed] = NO_PARAMS
+    loops: Mapping[str, ast.Expr] = field(default_factory=dict)
+    params: Mapping[str, Typed] = field(default_factory=dict)
     facts: Facts = NOTHING
     inlining: tuple[str, ...] = ()
     broken: bool = False

@@ -54,12 +54,16 @@ def _widen_literal(value: Typed, want: Type, sink: Sink) -> Typed:
     result = want.required()
     match have.kind, want.kind:
         case (Kind.INT, Kind.FLOAT):
-            return literal(float(known), result, value.span)  # type: ignore[arg-type]
+            return literal(float(known), result, value.span)
         case (Kind.DECIMAL, Kind.FLOAT):
-            return literal(float(known), result, value.span)  # type: ignore[arg-type]
+            return literal(float(known), result, value.span)
         case (Kind.INT | Kind.FLOAT | Kind.DECIMAL, Kind.DECIMAL):
             number = value.exact if value.exact is not None else Decimal(str(known))
-            return literal(number.quantize(Decimal(1).scaleb(-want.scale)) if fits(number, want) else number, result, value.span)
+            return literal(
+                number.quantize(Decimal(1).scaleb(-want.scale)) if fits(number, want) else number,
+                result,
+                value.span,
+            )
         case (Kind.STRING, Kind.ENUM):
             if known not in want.values:
                 report_enum_value(str(known), want, value.span, sink)
@@ -83,7 +87,8 @@ def fits(number: Decimal, want: Type) -> bool:
 def report_enum_value(text: str, enum: Type, span: Span, sink: Sink) -> None:
     """Report a text that the enum does not list."""
     found = codes.UNKNOWN_ENUM_VALUE.at(
-        span, f"not one of {', '.join(quoted(value) for value in enum.values[:12])}",
+        span,
+        f"not one of {', '.join(quoted(value) for value in enum.values[:12])}",
         title=f"the enum has no value {quoted(text)}",
     )
     inner = Span(span.path, span.start + 1, span.end - 1)
@@ -96,7 +101,8 @@ def quoted(text: str) -> str:
 
 
 def assign(value: Typed, target: Type, declared: ast.TypeExpr, what: str, sink: Sink) -> Typed:
-    """Return ``value`` widened to the declared ``target``; reports a type, unit or null that does not fit.
+    """Return ``value`` widened to the declared ``target``; reports a type, unit or null that does
+    not fit.
 
     ``what`` names the declaration in messages, such as ``feature `spend```.
     """
@@ -139,7 +145,11 @@ def mismatch(value: Typed, target: Type) -> str | None:
                 return None
             return f"it has more digits than {target.plain()} holds"
         case (Kind.DECIMAL, Kind.DECIMAL):
-            if value.is_literal and isinstance(value.constant, Decimal) and fits(value.constant, target):
+            if (
+                value.is_literal
+                and isinstance(value.constant, Decimal)
+                and fits(value.constant, target)
+            ):
                 return None
             whole = have.precision - have.scale <= target.precision - target.scale
             if whole and have.scale <= target.scale:
@@ -172,7 +182,9 @@ def _type_advice(have: Type, target: Type) -> str:
             size = f"{target.precision}, {target.scale}"
             return f"declare `{have}`, or round with `decimal(x, {size})`"
         case (Kind.FLOAT, Kind.DECIMAL):
-            return f"round with `decimal(x, {target.precision}, {target.scale})`, or declare `{have}`"
+            return (
+                f"round with `decimal(x, {target.precision}, {target.scale})`, or declare `{have}`"
+            )
         case (Kind.DECIMAL, Kind.FLOAT):
             return "convert with `float(x)`"
         case (Kind.FLOAT, Kind.INT):
@@ -194,7 +206,9 @@ def may_be_null(
 ) -> Diagnostic:
     """Report a value that may be null where null has no place, and say where the null comes from."""
     found = codes.MAY_BE_NULL.at(
-        value.span, f"this is `{value.type}`", title=f"{what} is `{target}`, and the value may be null"
+        value.span,
+        f"this is `{value.type}`",
+        title=f"{what} is `{target}`, and the value may be null",
     )
     cause = null_cause(value.expr, value.origin)
     if cause is not None:
@@ -202,7 +216,9 @@ def may_be_null(
         found = found.label(span, text) if span != value.span else found.note(text)
     if declared is None:
         return found.help("give a value for the null: `x ?? default`")
-    found = found.help("give a value for the null, `... ?? default`, or declare it nullable with `?`")
+    found = found.help(
+        "give a value for the null, `... ?? default`, or declare it nullable with `?`"
+    )
     if not declared.nullable and declared.unit is None and declared.span.end > declared.span.start:
         end = Span(declared.span.path, declared.span.end, declared.span.end)
         found = found.fix("declare it nullable", Edit(end, "?"), safe=False)
@@ -226,7 +242,10 @@ def null_cause(expr: ir.Expr, origin: Origin) -> tuple[Span, str] | None:
             case ir.TableLookup():
                 return origin.span, "a lookup is null where the table has no row (or too old a one)"
             case ir.Aggregate():
-                return origin.span, f"`{expr.function}` is null where the window has no value for it"
+                return (
+                    origin.span,
+                    f"`{expr.function}` is null where the window has no value for it",
+                )
             case ir.Call(function=function):
                 guilty = next(
                     (
@@ -237,7 +256,11 @@ def null_cause(expr: ir.Expr, origin: Origin) -> tuple[Span, str] | None:
                     None,
                 )
                 if guilty is None:
-                    reasons = {"div": "a division by zero is null", "floordiv": "a division by zero is null", "mod": "a division by zero is null"}
+                    reasons = {
+                        "div": "a division by zero is null",
+                        "floordiv": "a division by zero is null",
+                        "mod": "a division by zero is null",
+                    }
                     return origin.span, reasons.get(function, f"`{function}` may give null")
                 expr, origin = guilty
             case _:

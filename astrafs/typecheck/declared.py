@@ -31,7 +31,9 @@ _LATER = ("list", "map", "vector")
 
 
 def declared_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
-    """Return the type that ``tree`` names; reports what is wrong with it and returns the ERROR type."""
+    """Return the type that ``tree`` names; reports what is wrong with it and returns the ERROR
+    type.
+    """
     found = _base_type(tree, scope, env, sink)
     if found.is_error:
         return found
@@ -50,7 +52,9 @@ def declared_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink
     return found.with_null(tree.nullable)
 
 
-def declared_unit(tree: ast.UnitExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Unit | None:
+def declared_unit(
+    tree: ast.UnitExpr, scope: ModuleScope, env: Environment, sink: Sink
+) -> Unit | None:
     """Return the unit that ``tree`` names, or None after reporting an undeclared one."""
     unit: Unit = ()
     sound = True
@@ -68,7 +72,9 @@ def _base_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: S
     if name in _PLAIN:
         if tree.sizes or tree.values or tree.parts:
             sink.emit(
-                codes.BAD_TYPE.at(tree.span, "takes nothing in brackets", title=f"`{name}` has no size")
+                codes.BAD_TYPE.at(
+                    tree.span, "takes nothing in brackets", title=f"`{name}` has no size"
+                )
             )
             return ERROR
         return _PLAIN[name]
@@ -129,7 +135,9 @@ def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -
     symbol = scope.find(name)
     if symbol is None:
         found = codes.UNKNOWN_TYPE.at(
-            tree.name.span, "neither a type nor an entity of this file", title=f"unknown type `{name}`"
+            tree.name.span,
+            "neither a type nor an entity of this file",
+            title=f"unknown type `{name}`",
         )
         elsewhere = sorted(
             other.name

@@ -18,7 +18,9 @@ _KEY_KINDS = (Kind.INT, Kind.STRING, Kind.BOOL, Kind.DATE, Kind.TIMESTAMP, Kind.
 
 
 def declare_entities(env: Environment) -> None:
-    """Fill ``env.entities``: entities first, each after those that its key refers to, then requests."""
+    """Fill ``env.entities``: entities first, each after those that its key refers to, then
+    requests.
+    """
     waiting = [
         symbol
         for scope in env.symbols.modules.values()
@@ -75,7 +77,9 @@ def _duplicate(ident: ast.Ident, seen: dict[str, Span], owner: str, sink: Sink) 
         return False
     sink.emit(
         name_codes.DUPLICATE_NAME.at(
-            ident.span, "declared again here", title=f"`{ident.text}` is declared twice in `{owner}`"
+            ident.span,
+            "declared again here",
+            title=f"`{ident.text}` is declared twice in `{owner}`",
         )
         .label(first, "first declared here")
         .help("rename one of them")
@@ -108,7 +112,9 @@ def _key_type(part: ast.KeyField, type_: Type, sink: Sink) -> Type:
     if type_.nullable:
         sink.emit(
             codes.BAD_KEY_COLUMN.at(
-                part.type.span, "a key is never null", title=f"key column `{part.name.text}` is nullable"
+                part.type.span,
+                "a key is never null",
+                title=f"key column `{part.name.text}` is nullable",
             ).help("remove the `?`: rows with a null key belong to no entity")
         )
         return Type(Kind.ERROR)

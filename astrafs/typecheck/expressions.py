@@ -1,4 +1,6 @@
-"""Checking expressions: one function per kind of node; operands first, then the builtin row decides."""
+"""Checking expressions: one function per kind of node; operands first, then the builtin row
+decides.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ _LOGIC = ("and", "or")
 
 
 def check(expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed:
-    """Check ``expr`` and return its plan expression; ``want`` is the type that literals may take on."""
+    """Check ``expr`` and return its plan expression; ``want`` is the type that literals may take
+    on.
+    """
     match expr:
         case ast.Name():
             return names.check_name(expr, ctx)
@@ -87,7 +91,9 @@ def check(expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed:
 
 
 def check_condition(expr: ast.Expr, ctx: Context, whose: str) -> Typed:
-    """Check an expression that must be a bool (null counts as not true); ``whose`` names the clause."""
+    """Check an expression that must be a bool (null counts as not true); ``whose`` names the
+    clause.
+    """
     value = check(expr, ctx)
     if value.failed or value.type.kind is Kind.BOOL:
         return value
@@ -103,7 +109,9 @@ def _int(value: int, span: Span, ctx: Context) -> Typed:
     if not -MAX_INT - 1 <= value <= MAX_INT:
         ctx.sink.emit(
             codes.NOT_A_VALUE.at(
-                span, f"ints lie between {-MAX_INT - 1:,} and {MAX_INT:,}", title="an int has 64 bits"
+                span,
+                f"ints lie between {-MAX_INT - 1:,} and {MAX_INT:,}",
+                title="an int has 64 bits",
             ).help("write it with a point for a float or decimal")
         )
         return failed(span)
@@ -116,9 +124,7 @@ def _number(value: Decimal, span: Span, want: Type | None, ctx: Context) -> Type
         return literal(exact, decimal(want.precision, want.scale), span, value)
     number = float(value)
     if number in (float("inf"), float("-inf")):
-        ctx.sink.emit(
-            codes.NOT_A_VALUE.at(span, "beyond 1.8e308", title="the number is no float")
-        )
+        ctx.sink.emit(codes.NOT_A_VALUE.at(span, "beyond 1.8e308", title="the number is no float"))
         return failed(span)
     return literal(number + 0.0, FLOAT, span, value)
 
@@ -203,7 +209,9 @@ def _in_list(expr: ast.InList, ctx: Context) -> Typed:
     operand = check(expr.operand, ctx)
     if not expr.items:
         ctx.sink.emit(
-            codes.BAD_OPERANDS.at(expr.span, "nothing is in it", title="`in` needs a value to compare with")
+            codes.BAD_OPERANDS.at(
+                expr.span, "nothing is in it", title="`in` needs a value to compare with"
+            )
         )
         return failed(expr.span)
     want = operand.type if operand.type.kind is Kind.DECIMAL else None
@@ -241,7 +249,9 @@ def _member(expr: ast.Member, ctx: Context) -> Typed:
         return _key_part(expr, base, ctx)
     ctx.sink.emit(
         codes.NOT_A_VALUE.at(
-            expr.field.span, f"a `{base.type}` has no parts", title=f"`.{expr.field.text}` of a plain value"
+            expr.field.span,
+            f"a `{base.type}` has no parts",
+            title=f"`.{expr.field.text}` of a plain value",
         ).help("`X[key].feature` looks up a feature, `table[key].column` a column of a table")
     )
     return failed(expr.span)
@@ -256,7 +266,9 @@ def _key_part(expr: ast.Member, base: Typed, ctx: Context) -> Typed:
     name = base.type.required()
     ctx.sink.emit(
         codes.NOT_A_VALUE.at(
-            expr.field.span, "not one of its key columns", title=f"`{name}` has no `{expr.field.text}`"
+            expr.field.span,
+            "not one of its key columns",
+            title=f"`{name}` has no `{expr.field.text}`",
         ).help(f"a feature is looked up with `{name}[key].{expr.field.text}`")
     )
     return failed(expr.span)

@@ -1,10 +1,13 @@
 """Null facts: which values a condition shows to be present, in each of its outcomes.
 
-A condition is true, false or null. ``when_true`` holds where it is true, ``when_not_true`` where it is false or
-null (the ``else`` branch), and so on. All work on plan expressions, whose equality is structural.
+A condition is true, false or null. ``when_true`` holds where it is true, ``when_not_true`` where it
+is false or null (the ``else`` branch), and so on. All work on plan expressions, whose equality is
+structural.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from astrafs.builtins.registry import FUNCTIONS
 from astrafs.builtins.spec import Nulls
@@ -93,10 +96,10 @@ def _present(expr: ir.Expr) -> Facts:
     return frozenset(found)
 
 
-def _union(parts: object) -> Facts:
-    return frozenset().union(*parts)  # type: ignore[misc]
+def _union(parts: Iterable[Facts]) -> Facts:
+    return NOTHING.union(*parts)
 
 
-def _common(parts: object) -> Facts:
-    first, *rest = parts  # type: ignore[misc]
-    return first.intersection(*rest)  # type: ignore[no-any-return]
+def _common(parts: Iterable[Facts]) -> Facts:
+    first, *rest = parts
+    return first.intersection(*rest)

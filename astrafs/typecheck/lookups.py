@@ -1,4 +1,6 @@
-"""Lookups: ``User[user_id].feature`` and ``fx_rates[currency].rate``, with ``within`` and ``offset``."""
+"""Lookups: ``User[user_id].feature`` and ``fx_rates[currency].rate``, with ``within`` and
+``offset``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _ALLOWED = (Place.FEATURE, Place.VIEW, *AT_ROW)
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What is written after a lookup: how old its value may be, and how long before the context it is read."""
+    """What is written after a lookup: how old its value may be, and how long before the context it
+    is read.
+    """
 
     within: int | None = None
     offset: int = 0
@@ -302,7 +306,9 @@ def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
 def _entity_keys(
     index: ast.Index, info: EntityInfo, keys: tuple[Typed, ...], ctx: Context
 ) -> list[Typed] | None:
-    """Return one value per key column: from a key of the entity, or from its parts where it has several."""
+    """Return one value per key column: from a key of the entity, or from its parts where it has
+    several.
+    """
     name = info.symbol.name
     if len(keys) == 1 and keys[0].type.kind is Kind.KEY and keys[0].type.entity == info.name:
         key = keys[0]
@@ -311,10 +317,14 @@ def _entity_keys(
         return [Typed(part, part.type, origin) for part, origin in key.parts]
     if len(info.keys) == 1 and len(keys) == 1 and not keys[0].is_literal:
         found = codes.BAD_LOOKUP.at(
-            keys[0].span, describe(keys[0]), title=f"`{name}[...]` wants a key of `{name}`, not `{keys[0].type}`"
+            keys[0].span,
+            describe(keys[0]),
+            title=f"`{name}[...]` wants a key of `{name}`, not `{keys[0].type}`",
         )
         if mismatch(keys[0], info.keys[0].type) is None:
-            ctx.sink.emit(found.help(f"if it is one, say so: `{name}[{name}(...)]`, or declare it `{name}`"))
+            ctx.sink.emit(
+                found.help(f"if it is one, say so: `{name}[{name}(...)]`, or declare it `{name}`")
+            )
         else:
             ctx.sink.emit(found.label(info.symbol.span, f"its key is `{info.keys[0].type}`"))
         return None

@@ -1,4 +1,6 @@
-"""Resolving a bare name in an expression: loop variables, columns, keys, features, ``t``, constants."""
+"""Resolving a bare name in an expression: loop variables, columns, keys, features, ``t``,
+constants.
+"""
 
 from __future__ import annotations
 
@@ -106,12 +108,12 @@ def reference(symbol: FeatureSymbol, span: Span, ctx: Context) -> Typed:
 def pick_version(
     name: str, entity: str, version: int | None, span: Span, ctx: Context
 ) -> FeatureSymbol | None:
-    """Return the version of an existing feature that a reference means; warns about a deprecated one."""
+    """Return the version of an existing feature that a reference means; warns about a deprecated
+    one.
+    """
     versions = ctx.env.symbols.features[entity][name]
-    if version is None:
-        symbol = ctx.env.symbols.latest(entity, name)
-    else:
-        symbol = versions.get(version)
+    latest = ctx.env.symbols.latest
+    symbol = latest(entity, name) if version is None else versions.get(version)
     if symbol is None:
         known = ", ".join(f"`{name}@{number}`" for number in sorted(versions))
         ctx.sink.emit(
@@ -124,7 +126,11 @@ def pick_version(
         return None
     own = ctx.feature is not None and ctx.feature.deprecated
     if symbol.deprecated and not own:
-        shown = name if symbol.id.version == 1 and len(versions) == 1 else str(symbol.id).rsplit(".", 1)[-1]
+        shown = (
+            name
+            if symbol.id.version == 1 and len(versions) == 1
+            else str(symbol.id).rsplit(".", 1)[-1]
+        )
         ctx.sink.emit(
             codes.DEPRECATED.at(span, symbol.deprecated, title=f"`{shown}` is deprecated").label(
                 symbol.span, "deprecated here"

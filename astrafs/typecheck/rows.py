@@ -168,9 +168,7 @@ def argument_problem(
     expected, _, advice = mismatch.expected.partition("; ")
     if mismatch.index is None or mismatch.index >= len(args):
         given = f"{len(args)} given" if args else "none given"
-        found = codes.BAD_ARGUMENT_COUNT.at(
-            span, given, title=f"`{name}` takes {expected}"
-        )
+        found = codes.BAD_ARGUMENT_COUNT.at(span, given, title=f"`{name}` takes {expected}")
         return found.note(usage)
     arg = args[mismatch.index]
     found = codes.BAD_ARGUMENT.at(

@@ -112,7 +112,7 @@ class _SourceChecker:
                         title=f"column `{name}` is declared twice",
                     )
                     .label(first.name.span, "first declared here")
-                    .help("rename one; the name in the file can be given with `from \"...\"`")
+                    .help('rename one; the name in the file can be given with `from "..."`')
                 )
                 continue
             self.columns[name] = named(name, self.column_type(tree), tree.name.span)
@@ -146,7 +146,9 @@ class _SourceChecker:
                 zone = tree.zone.value
             elif not type_.is_error:
                 self.misfit(
-                    tree.zone.span, f"a zone for `{type_}`", "only timestamps have a zone; remove `in`"
+                    tree.zone.span,
+                    f"a zone for `{type_}`",
+                    "only timestamps have a zone; remove `in`",
                 )
         settles = self.duration(tree.settles, "settles", own=False)
         known_at = ""
@@ -185,7 +187,9 @@ class _SourceChecker:
         if not tree.key:
             self.sink.emit(
                 codes.BAD_KEY_COLUMN.at(
-                    self.symbol.span, "no `key` clause", title=f"{self.word} `{self.symbol.name}` has no key"
+                    self.symbol.span,
+                    "no `key` clause",
+                    title=f"{self.word} `{self.symbol.name}` has no key",
                 ).help(
                     "name the columns by which a value is looked up: `key currency`"
                     if tree.table
@@ -252,13 +256,15 @@ class _SourceChecker:
         match column.type.kind:
             case Kind.DATE:
                 advice = (
-                    "a date is a whole day: declare the column `timestamp in \"Zone/Name\"` to take the "
+                    'a date is a whole day: declare the column `timestamp in "Zone/Name"` to take the '
                     "start of the day there, or add a column with the time"
                 )
             case kind if kind in NUMERIC:
                 advice = 'declare it `timestamp in "unix:s"` (or ms, us) if it counts from 1970'
             case Kind.STRING:
-                advice = "declare it `timestamp`; texts such as `2026-01-01T10:00:00Z` are read as such"
+                advice = (
+                    "declare it `timestamp`; texts such as `2026-01-01T10:00:00Z` are read as such"
+                )
             case _:
                 advice = "name a column that is a `timestamp`"
         self.sink.emit(
@@ -296,12 +302,16 @@ class _SourceChecker:
         self.clauses["static"] = tree.static.span
         if not tree.table:
             self.misfit(
-                tree.static.span, "`static` belongs to tables", "events have a time: name it with `time`"
+                tree.static.span,
+                "`static` belongs to tables",
+                "events have a time: name it with `time`",
             )
         elif tree.time is not None:
             self.misfit(tree.static.span, "`static` beside `time`", "keep one of them")
         elif not tree.static.value.strip():
-            self.misfit(tree.static.span, "`static` gives no reason", "say why it may stand without a time")
+            self.misfit(
+                tree.static.span, "`static` gives no reason", "say why it may stand without a time"
+            )
             return "?"
         return tree.static.value
 
@@ -325,7 +335,9 @@ class _SourceChecker:
 
     def misfit(self, span: Span, title: str, advice: str) -> None:
         """Report a clause that cannot stand there."""
-        self.sink.emit(codes.BAD_COLUMN_CLAUSE.at(span, "does not fit here", title=title).help(advice))
+        self.sink.emit(
+            codes.BAD_COLUMN_CLAUSE.at(span, "does not fit here", title=title).help(advice)
+        )
 
     def expects(self, schema: RowSchema) -> tuple[tuple[ir.Expr, ...], tuple[Origin, ...]]:
         """Check the ``expect`` lines over the columns."""
@@ -359,6 +371,8 @@ class _SourceChecker:
             self.sink.emit(suggest(found, name, FORMATS, location.format.span))
             name = ""
         elif not location.patterns:
-            self.misfit(location.span, "no files are named", 'name them: `parquet("data/*.parquet")`')
+            self.misfit(
+                location.span, "no files are named", 'name them: `parquet("data/*.parquet")`'
+            )
         patterns = tuple(pattern.value for pattern in location.patterns)
         return Binding(name, patterns, location.span)

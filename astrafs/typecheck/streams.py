@@ -88,9 +88,7 @@ class _StreamChecker:
         computed = self.computed(columns, base)
         if base is None:
             broken = {tree.name.text: self.declared(tree) for tree in computed}
-            self.env.schemas[self.symbol.qualified] = RowSchema(
-                self.symbol, broken, broken=True
-            )
+            self.env.schemas[self.symbol.qualified] = RowSchema(self.symbol, broken, broken=True)
             return None
         types = {tree.name.text: self.declared(tree) for tree in computed}
         where, known = self.where(base, computed, types)
@@ -102,10 +100,10 @@ class _StreamChecker:
         for tree in computed:
             name = tree.name.text
             value, target = values[name], types[name]
-            for part, (expr, origin) in zip(target.parts, _parts(value), strict=False):
+            for part, (expr, place) in zip(target.parts, _parts(value), strict=False):
                 type_ = target.type if len(target.parts) == 1 else part.type
                 stream_columns.append(ir.ComputedColumn(part.name, expr, type_))
-                origins[part.name] = origin
+                origins[part.name] = place
         self.publish(base, computed, types, values, known)
         stream = ir.Stream(
             self.symbol.qualified,
@@ -323,7 +321,9 @@ def _inline(types: dict[str, NamedValue], values: dict[str, Typed]) -> dict[str,
     return {name: replace(types[name], inline=value) for name, value in values.items()}
 
 
-def _ordered(computed: list[ast.ComputedDecl], stream: Symbol, sink: Sink) -> list[ast.ComputedDecl]:
+def _ordered(
+    computed: list[ast.ComputedDecl], stream: Symbol, sink: Sink
+) -> list[ast.ComputedDecl]:
     """Return computed columns, each after those that it names; reports and drops circles."""
     trees = {tree.name.text: tree for tree in computed}
     needs = {
@@ -363,5 +363,3 @@ def _names(expr: ast.Expr) -> set[str]:
         elif hasattr(part, "__dataclass_fields__") and not isinstance(part, ast.Ident):
             pending.extend(getattr(part, name) for name in part.__dataclass_fields__)
     return found
-
-

@@ -17,7 +17,8 @@ class Typed:
     """A value. ``type`` is the surface type: with unit, and an entity key as a key.
 
     ``parts`` are the plan expressions of a key of several parts; every other value has ``expr``.
-    ``exact`` is the number of a literal as it was written. ``depth`` and ``size`` bound what inlining builds.
+    ``exact`` is the number of a literal as it was written. ``depth`` and ``size`` bound what
+    inlining builds.
     """
 
     expr: ir.Expr

@@ -81,7 +81,9 @@ def _past(tree: ast.PastWindow, ctx: Context) -> ir.Window | None:
     length = _duration(tree.length, ctx, "the length of a window")
     offset = _positive(tree.offset, ctx, "the `offset` of a window", zero=True)
     every = _positive(tree.every, ctx, "the `every` of a window")
-    lost = (tree.offset is not None and offset is None) or (tree.every is not None and every is None)
+    lost = (tree.offset is not None and offset is None) or (
+        tree.every is not None and every is None
+    )
     if length is None or lost:
         return None
     if length <= 0:
@@ -233,7 +235,9 @@ def _declared(symbol: Symbol, ctx: Context) -> ir.Window | None:
     if _leads_back(symbol, env):
         env.sink.emit(
             name_codes.REFERENCE_CYCLE.at(
-                symbol.span, "it builds on itself", title=f"window `{symbol.name}` is defined by itself"
+                symbol.span,
+                "it builds on itself",
+                title=f"window `{symbol.name}` is defined by itself",
             ).help("give one of the windows on the way a length of its own")
         )
         return None
@@ -263,5 +267,3 @@ def _leads_back(symbol: Symbol, env: Environment) -> bool:
             return False
         seen.add(found.qualified)
         current = found
-
-

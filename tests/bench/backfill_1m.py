@@ -1,7 +1,9 @@
-"""A backfill of 20 features over 4 windows: 1,000,000 events, 100,000 spine rows, as one ``astrafs`` process.
+"""A backfill of 20 features over 4 windows: 1,000,000 events, 100,000 spine rows.
 
-Run ``python -m tests.bench.backfill_1m [--events N] [--spine N]``. In the same run, as processes of their own: a
-plain DuckDB scan of the same columns, and the naive range join in SQL on a sample of the spine, whose answers
+Run ``python -m tests.bench.backfill_1m [--events N] [--spine N]``. In the same run, as processes
+of their own: a
+plain DuckDB scan of the same columns, and the naive range join in SQL on a sample of the spine,
+whose answers
 are also compared with ours.
 """
 
@@ -31,11 +33,11 @@ AGGREGATES = {
     "shops": ("int", "count_distinct(shop)"),
 }
 NAIVE = {
-    "n": "count(e.user_id)",
-    "total": "coalesce(fsum(e.amount), 0)",
-    "mean": "avg(e.amount)",
-    "top": "max(e.amount)",
-    "shops": "count(DISTINCT e.shop)",
+    "n": "count(e.user_id) {}",
+    "total": "coalesce(fsum(e.amount) {}, 0)",
+    "mean": "avg(e.amount) {}",
+    "top": "max(e.amount) {}",
+    "shops": "count(DISTINCT e.shop) {}",
 }
 AS_OF = "2026-12-31"
 
@@ -108,9 +110,14 @@ def child_scan(folder: Path, threads: int) -> None:
     before = time.perf_counter()
     con = duckdb.connect(config={"threads": threads})
     con.execute(
-        f"SELECT sum(user_id), sum(amount), sum(shop), max(at), max(id) FROM '{folder}/events/*.parquet'"
+        "SELECT sum(user_id), sum(amount), sum(shop), max(at), max(id) "
+        f"FROM '{folder}/events/*.parquet'"
     ).fetchall()
     emit(seconds=time.perf_counter() - before)
+
+
+def _within(length: int) -> str:
+    return f"FILTER (WHERE s.t - e.at <= to_microseconds({length}))"
 
 
 def child_naive(folder: Path, threads: int, sample: int) -> None:
@@ -118,19 +125,19 @@ def child_naive(folder: Path, threads: int, sample: int) -> None:
     before = time.perf_counter()
     con = duckdb.connect(config={"threads": threads})
     outputs = ", ".join(
-        f"{value} FILTER (WHERE s.t - e.at <= to_microseconds({length})) AS {name}_{window}"
-        if name != "total"
-        else f"coalesce(fsum(e.amount) FILTER (WHERE s.t - e.at <= to_microseconds({length})), 0) AS {name}_{window}"
+        f"{value.format(_within(length))} AS {name}_{window}"
         for window, length in WINDOWS.items()
         for name, value in NAIVE.items()
     )
+    longest = max(WINDOWS.values())
     con.execute("SET TimeZone = 'UTC'")
     con.execute(
         f"""COPY (
-          WITH s AS (SELECT row_number() OVER () AS i, * FROM '{folder}/spine.parquet' LIMIT {sample})
+          WITH s AS (
+            SELECT row_number() OVER () AS i, * FROM '{folder}/spine.parquet' LIMIT {sample})
           SELECT s.i, {outputs}
           FROM s LEFT JOIN '{folder}/events/*.parquet' e
-            ON e.user_id = s.user_id AND e.at < s.t AND e.at >= s.t - to_microseconds({max(WINDOWS.values())})
+            ON e.user_id = s.user_id AND e.at < s.t AND e.at >= s.t - to_microseconds({longest})
           GROUP BY s.i ORDER BY s.i
         ) TO '{folder}/naive.parquet' (FORMAT parquet)"""
     )
@@ -138,7 +145,10 @@ def child_naive(folder: Path, threads: int, sample: int) -> None:
 
 
 def agreement(folder: Path, sample: int) -> tuple[int, int]:
-    """Return how many values were compared with the naive join's, and how many differ beyond its rounding."""
+    """Return how many values were compared with the naive join's.
+
+    And how many differ beyond its rounding.
+    """
     ours = pq.read_table(folder / "out.parquet").slice(0, sample)
     theirs = pq.read_table(folder / "naive.parquet")
     wrong = compared = 0

@@ -1,6 +1,7 @@
-"""Cold ``astrafs check`` on generated projects of 1,000 and 2,000 features: seconds and growth ratio.
+"""Cold ``astrafs check`` on generated projects of 1,000 and 2,000 features.
 
-Run ``python -m tests.bench.check_scale [--runs N]``. The named alternative in the same run is the bare cost of
+Run ``python -m tests.bench.check_scale [--runs N]``. The named alternative in the same run is the
+bare cost of
 starting the interpreter and the command line (``astrafs --version``).
 """
 
@@ -107,7 +108,10 @@ def module_text(number: int, features: int) -> str:
 
 
 def write_project(root: Path, features: int) -> int:
-    """Write a project with ``features`` features in modules of equal size; return its number of lines."""
+    """Write a project with ``features`` features in modules of equal size.
+
+    Return its number of lines.
+    """
     root.mkdir(parents=True)
     modules = MODULES * features // FEATURES
     texts = {"shared.afs": _SHARED}

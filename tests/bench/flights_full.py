@@ -1,6 +1,7 @@
-"""All views of ``features/flights`` over every flight as the spine: time, peak memory, ratio to a plain scan.
+"""All views of ``features/flights`` over every flight: time, peak memory, ratio to a plain scan.
 
-Run ``python -m tests.bench.flights_full [--threads N]``. Each view is one ``astrafs backfill`` process; the named
+Run ``python -m tests.bench.flights_full [--threads N]``. Each view is one ``astrafs backfill``
+process; the named
 alternative, in the same run, is a process that scans the same files with plain DuckDB.
 """
 

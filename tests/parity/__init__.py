@@ -1,1 +1,4 @@
-"""The parity harness: generated programs on which the reference and DuckDB must agree to the last bit."""
+"""The parity harness.
+
+Generated programs on which the reference and DuckDB must agree to the last bit.
+"""

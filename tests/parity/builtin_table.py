@@ -1,4 +1,7 @@
-"""The scalar builtins as the generator sees them: how each is written and how many operands it takes."""
+"""The scalar builtins as the generator sees them.
+
+How each is written and how many operands it takes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from astrafs.typesys import INT, Type
 
 MOST = 4
 BINARY = frozenset(["+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=", "and", "or"])
-"""Operators between two operands; ``??``, ``if``, ``in`` and ``is null`` have forms of their own."""
+"""Operators between two operands.
+
+``??``, ``if``, ``in`` and ``is null`` have forms of their own.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Scalar:
         return _result(self.row, kinds, constants)
 
     def render(self, operands: Sequence[str], texts: Sequence[str]) -> str:
-        """Return the source text of the call on ``texts`` (``operands`` where parentheses may be needed)."""
+        """Return the source text of the call; ``operands`` are ``texts`` with parentheses."""
         if not self.symbol:
             return f"{self.name}({', '.join(texts)})"
         if len(operands) == 1:

@@ -35,7 +35,10 @@ class Difference:
 
 
 def differences(left: Outcome, right: Outcome, *, most: int = 5) -> list[Difference]:
-    """Return the first ``most`` differences: codes, columns, types, nulls and the bits of every value."""
+    """Return the first ``most`` differences.
+
+    Codes, columns, types, nulls and the bits of every value.
+    """
     if isinstance(left, Failure) or isinstance(right, Failure):
         if isinstance(left, Failure) and isinstance(right, Failure) and left.code == right.code:
             return []

@@ -1,4 +1,7 @@
-"""DuckDB without files: relations go in as Arrow tables, scripts run in sessions that serve many programs."""
+"""DuckDB without files.
+
+Relations go in as Arrow tables, scripts run in sessions that serve many programs.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class Direct:
     def answers(
         self, program: Program, case: Case, views: tuple[ir.View, ...], seed: int
     ) -> dict[str, Outcome]:
-        """Return the outcome of every view, with the rows of sources and spines in an order of ``seed``."""
+        """Return the outcome of every view.
+
+        With the rows of sources and spines in an order of ``seed``.
+        """
         session = self._session
         session.set_as_of(case.as_of)
         loaded = []

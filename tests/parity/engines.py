@@ -68,7 +68,7 @@ class Reference:
     def answer(self, view: ir.View) -> Outcome:
         """Return the view's outputs for its spine."""
         spine = self._case.spines[view.name.rsplit(".", 1)[-1]]
-        questions = [Question(tuple(row[:-1]), row[-1]) for row in spine.rows]  # type: ignore[arg-type]
+        questions = [Question(tuple(keys), int(str(t))) for *keys, t in spine.rows]
         try:
             rows = self._machine.view(view.name, questions)
         except ValueFailure as failure:

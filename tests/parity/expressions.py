@@ -1,4 +1,7 @@
-"""Random scalar expressions, grown bottom-up: every builtin row is tried on whatever the pool holds."""
+"""Random scalar expressions, grown bottom-up.
+
+Every builtin row is tried on whatever the pool holds.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def grow(
     *,
     depth: int = 4,
 ) -> list[Ex]:
-    """Return ``leaves`` and what ``steps`` random applications of builtins and forms make of them."""
+    """Return ``leaves`` and what ``steps`` random uses of builtins and forms make of them."""
     pool = list(leaves)
     if not pool:
         return pool

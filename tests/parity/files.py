@@ -1,4 +1,7 @@
-"""The same case as a user has it: a project on disk, its rows in several shuffled Parquet files, the public API."""
+"""The same case as a user has it.
+
+A project on disk, its rows in several shuffled Parquet files, the public API.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One program through both engines: compile, answer on the reference, answer on DuckDB in several ways, compare."""
+"""One program through both engines.
+
+Compile, answer on the reference, answer on DuckDB in several ways, compare.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def check_case(case: Case, *, quick: bool = False) -> Report:
     except RejectedError as refused:
         report.differences.append(f"refused: {refused}")
         return report
-    # What the generator merely tried is no coverage: functions and lookups count as the plan has them.
+    # What the generator merely tried is no coverage: these count as the plan has them.
     written = {tag for tag in case.tags if not tag.startswith(("fn.", "lookup."))}
     report.tags = frozenset(written | plan_tags(program.plan))
     views = tuple(program.plan.views)
@@ -102,7 +105,7 @@ def explain(report: Report, *, seconds: float = 30.0) -> str:
     def fails(case: Case) -> bool:
         try:
             return _kind(check_case(case)) == kind
-        except Exception:  # noqa: BLE001 - a smaller case that crashes is another bug than the one at hand
+        except Exception:  # noqa: BLE001 - what crashes is another bug than the one at hand
             return False
 
     return check_case(shrink(report.case, fails, seconds=seconds)).text()

@@ -1,4 +1,7 @@
-"""What the generator produces: program text in droppable pieces, rows, spines and a knowledge cutoff."""
+"""What the generator produces.
+
+Program text in droppable pieces, rows, spines and a knowledge cutoff.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SPINE_TIME = "t"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named, typed column of a relation or spine. ``part`` is the engine's type of a key column."""
+    """A named, typed column of a relation or spine."""
 
     name: str
     type: Type
@@ -51,7 +54,8 @@ class Data:
 class Piece:
     """A part of the program that can be left out with everything that uses it.
 
-    ``block`` is the header of the ``features``/``view`` block it stands in (empty for a declaration).
+    ``block`` is the header of the ``features``/``view`` block it stands in (empty for a
+    declaration).
     """
 
     name: str

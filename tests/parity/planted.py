@@ -1,8 +1,9 @@
 """Planted bugs: small wrong changes of the engine, each of which the harness must notice.
 
-``python -m tests.parity.planted [--programs N] [NAME ...]`` copies the package, applies one change to the copy,
-runs the harness on it in a process of its own until it finds a difference, and prints what was found and how
-soon. The reference is never changed; every other part that turns a plan into values may be.
+``python -m tests.parity.planted [--programs N] [NAME ...]`` copies the package, applies one change to
+the copy, runs the harness on it in a process of its own until it finds a difference, and prints what
+was found and how soon. The reference is never changed; every other part that turns a plan into
+values may be.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def plant(bug: Bug, folder: Path) -> None:
 
 
 def hunt(bug: Bug, programs: int = PROGRAMS, seed: int = 0) -> Verdict:
-    """Plant ``bug`` and run the harness; found means that it reported a difference, not that it crashed."""
+    """Plant ``bug`` and run the harness.
+
+    Found means that it reported a difference, not that it crashed.
+    """
     with tempfile.TemporaryDirectory(prefix="astrafs-planted-") as name:
         folder = Path(name)
         plant(bug, folder)

@@ -1,6 +1,7 @@
 """Run any number of generated programs: ``python -m tests.parity.run --programs N --seed S``.
 
-Prints programs, questions, values compared, differing bits, seconds and how often each construct occurred; on a
+Prints programs, questions, values compared, differing bits, seconds and how often each construct
+occurred; on a
 difference, the seed and the smallest program that shows it. Exits with 1 if anything differed.
 """
 
@@ -65,7 +66,8 @@ def main() -> int:
     seconds = time.perf_counter() - began
     _say(
         f"programs {totals.programs}  views {totals.views}  questions {totals.questions}  "
-        f"engine runs {totals.runs}  values compared {totals.values}  stopped alike {totals.failures}  "
+        f"engine runs {totals.runs}  values compared {totals.values}  "
+        f"stopped alike {totals.failures}  "
         f"programs that differ {wrong}  differing bits {totals.bits}  seconds {seconds:.1f}"
     )
     if asked.coverage:

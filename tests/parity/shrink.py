@@ -12,7 +12,10 @@ Row = tuple[Value, ...]
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], *, seconds: float = 60.0) -> Case:
-    """Return a smaller case for which ``fails`` is true, or ``case`` itself; stops after ``seconds``."""
+    """Return a smaller case for which ``fails`` is true, or ``case`` itself.
+
+    Stops after ``seconds``.
+    """
     end = time.monotonic() + seconds
     smaller = True
     while smaller and time.monotonic() < end:

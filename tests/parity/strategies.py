@@ -1,4 +1,7 @@
-"""Generated cases as a Hypothesis strategy: failures shrink by leaving out outputs, rows and questions."""
+"""Generated cases as a Hypothesis strategy.
+
+Failures shrink by leaving out outputs, rows and questions.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from tests.parity.model import Case, Data
 def cases(draw: st.DrawFn) -> Case:
     """Return a case: that of a seed, or a part of it.
 
-    A case takes thousands of choices, more than Hypothesis follows; so it chooses the seed and what is left out.
+    A case takes thousands of choices, more than Hypothesis follows; so it chooses the seed and
+    what is left out.
     """
     case = generate(draw(st.integers(0, 2**32 - 1)))
     if draw(st.booleans()):

@@ -1,4 +1,7 @@
-"""The harness notices bugs: every planted bug still fits the code, and a changing few are hunted on each run."""
+"""The harness notices bugs.
+
+Every planted bug still fits the code, and a changing few are hunted on each run.
+"""
 
 from __future__ import annotations
 

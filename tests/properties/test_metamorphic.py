@@ -1,6 +1,6 @@
-"""Changes of data, spine or cutoff that must not change an answer, on generated programs run by DuckDB.
+"""Changes of data, spine or cutoff that must not change an answer, on generated programs.
 
-No oracle is needed here: each property compares the engine with itself.
+No oracle is needed here: each property compares DuckDB with itself.
 """
 
 from __future__ import annotations
@@ -237,7 +237,10 @@ def _later(cell: Value, shift: int) -> int:
 
 
 def _reads_the_clock(plan: ir.Plan) -> bool:
-    """Whether an answer may depend on absolute time: rounded windows, or computing with timestamps."""
+    """Whether an answer may depend on absolute time.
+
+    Rounded windows, or computing with timestamps.
+    """
     for expr in expressions(plan):
         for node in walk(expr):
             if isinstance(node, ir.EvaluationTime):

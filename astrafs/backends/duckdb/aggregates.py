@@ -1,12 +1,15 @@
 """Windowed aggregates for a set of questions, without ever pairing questions with events.
 
-The questions of an entity are numbered in (key, time) order. A row is in a window for a contiguous run of them, from
-the first question at or after it becomes active to the first after it has left. So
+The questions of an entity are numbered in (key, time) order. A row is in a window for a contiguous
+run of them, from the first question at or after it becomes active to the first after it has left.
+So
 
-* totals (count, sum, mean, ...) add at the run's start, subtract at its end and run once along the numbers;
-* extremes and ordered picks put each run's value into the few dyadic blocks of numbers that tile it, and each
-  question reads the blocks that hold it;
-* distinct values first cut each run to what earlier runs of the same value do not cover, and then are totals.
+* totals (count, sum, mean, ...) add at the run's start, subtract at its end and run once along the
+  numbers;
+* extremes and ordered picks put each run's value into the few dyadic blocks of numbers that tile
+  it, and each question reads the blocks that hold it;
+* distinct values first cut each run to what earlier runs of the same value do not cover, and then
+  are totals.
 """
 
 from __future__ import annotations
@@ -31,9 +34,11 @@ from astrafs.typesys import Kind
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Numbered questions: ``relation`` has ``"@q"`` (from 0, in key and time order), ``"@kid"``, ``"@t"``.
+    """Numbered questions: ``relation`` has ``"@q"`` (from 0, in key and time order), ``"@kid"``,
+    ``"@t"``.
 
-    ``keys`` has ``"@kid"``, the key parts ``"@k0"``, ... and ``"@end"``, the number after the key's last question.
+    ``keys`` has ``"@kid"``, the key parts ``"@k0"``, ... and ``"@end"``, the number after the
+    key's last question.
     """
 
     relation: str
@@ -43,7 +48,9 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The relation (``"@q"`` and one column per aggregate, every question once) and the columns' names."""
+    """The relation (``"@q"`` and one column per aggregate, every question once) and the columns'
+    names.
+    """
 
     relation: str
     columns: dict[ir.Aggregate, str]
@@ -53,8 +60,8 @@ class Answer:
 class _Input:
     """An aggregate with the columns of the event relation that feed it.
 
-    A row takes part iff ``present`` (a column of booleans, None: every row) is true and all ``values`` are
-    not null.
+    A row takes part iff ``present`` (a column of booleans, None: every row) is true and all
+    ``values`` are not null.
     """
 
     aggregate: ir.Aggregate
@@ -72,7 +79,9 @@ class _Input:
 def aggregate(
     build: Builder, questions: Questions, aggregates: Iterable[ir.Aggregate], subject: str
 ) -> list[Answer]:
-    """Compute ``aggregates`` for every question; the answers come in one relation per group of windows."""
+    """Compute ``aggregates`` for every question; the answers come in one relation per group of
+    windows.
+    """
     groups: dict[tuple[str, tuple[ir.Expr, ...], ir.Expr | None], list[ir.Aggregate]] = {}
     for node in aggregates:
         groups.setdefault((node.rows, node.keys, node.block_where), []).append(node)
@@ -90,7 +99,9 @@ def aggregate(
 def _events(
     build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
 ) -> tuple[str, list[_Input]]:
-    """Make the event relation: rows of asked-for keys with ``"@kid"``, ``"@e"``, ``"@k"``, ``"@ord"`` and inputs."""
+    """Make the event relation: rows of asked-for keys with ``"@kid"``, ``"@e"``, ``"@k"``,
+    ``"@ord"`` and inputs.
+    """
     head = group[0]
     relation = row_relation(build, head.rows)
     source = build.base(head.rows)
@@ -212,7 +223,9 @@ def _runs(
     inputs: list[_Input],
     subject: str,
 ) -> str:
-    """Make the relation of runs: per row in some question's window, ``"@from"`` and ``"@to"`` (null: to the end)."""
+    """Make the relation of runs: per row in some question's window, ``"@from"`` and ``"@to"``
+    (null: to the end).
+    """
     carried = {'"@kid"', '"@from"'}
     for entry in inputs:
         carried |= {ident(value) for value in entry.values}
@@ -237,7 +250,9 @@ def _runs(
 
 
 def _begun(build: Builder, questions: Questions, events: str, start: str, subject: str) -> str:
-    """Make the relation of events with ``"@from"``, the first question at or after ``start``; shared by windows."""
+    """Make the relation of events with ``"@from"``, the first question at or after ``start``;
+    shared by windows.
+    """
     made = f"{events} from {start}"
     if made not in build.made:
         build.made[made] = build.step(
@@ -277,7 +292,7 @@ def _totals(
 
     names_of = [ident(name) for name, _ in states.values()]
     rows = "".join(
-        f",\n    {f'CASE WHEN {condition} THEN {value} END' if condition else value} AS {ident(name)}"
+        f",\n    {_guarded(condition, value)} AS {ident(name)}"
         for (condition, value), (name, _) in states.items()
     )
     gained = ", ".join(f"sum({name}) AS {name}" for name in names_of)
@@ -326,7 +341,8 @@ def _distinct(
         f'  WHERE "@covered" IS NULL OR "@covered" < coalesce("@to", {2**62}))\n'
         f'SELECT q."@q",\n  -- {_shown(build, entry.aggregate)}\n'
         f"  coalesce(sum(d.n) OVER (\n"
-        f'    PARTITION BY q."@kid" ORDER BY q."@q" ROWS UNBOUNDED PRECEDING), 0)::BIGINT AS {name}\n'
+        f'    PARTITION BY q."@kid" ORDER BY q."@q" ROWS UNBOUNDED PRECEDING'
+        f"  ), 0)::BIGINT AS {name}\n"
         f"FROM {questions.relation} q LEFT JOIN (\n"
         f'  SELECT "@q", sum(n) AS n FROM (\n'
         f'    SELECT "@from" AS "@q", count(*) AS n FROM fresh GROUP BY "@from"\n'
@@ -354,8 +370,7 @@ def _blocks(
         ordered = row.kind is Class.ORDERED
         value = '"@ord"' if ordered else ident(entry.values[0])
         condition = entry.condition()
-        guarded = f"CASE WHEN {condition} THEN {value} END" if condition else value
-        made.append(f'{row.merge}({guarded}) AS "@m{place}"')
+        made.append(f'{row.merge}({_guarded(condition, value)}) AS "@m{place}"')
         merged.append(f'{row.merge}(b."@m{place}") AS "@m{place}"')
         shown = f"  -- {_shown(build, entry.aggregate)}\n"
         name = ident(names[entry.aggregate])
@@ -365,7 +380,8 @@ def _blocks(
             picked.append(f"{shown}  {alias}.{ident(entry.values[0])} AS {name}")
         else:
             picked.append(f'{shown}  m."@m{place}" AS {name}')
-    # A run [a, b) is tiled by blocks [n * 2^level, (n + 1) * 2^level): at each level at most one at either end.
+    # A run [a, b) is tiled by blocks [n * 2^level, (n + 1) * 2^level): at each level at most one
+    # at either end.
     sql = (
         f"WITH spans AS (\n"
         f'  SELECT r.*, r."@from" AS a, coalesce(r."@to", k."@end") AS b\n'
@@ -373,7 +389,8 @@ def _blocks(
         f"levels AS (\n"
         f"  SELECT *, unnest(range(0, length(bin(b - a)))) AS level FROM spans),\n"
         f"ends AS (\n"
-        f"  SELECT *, (a + (1::BIGINT << level) - 1) >> level AS low, b >> level AS high FROM levels),\n"
+        f"  SELECT *, (a + (1::BIGINT << level) - 1) >> level AS low, b >> level AS high\n"
+        f"  FROM levels),\n"
         f"tiles AS (\n"
         f"  SELECT *, low AS block FROM ends WHERE low < high AND low % 2 = 1\n"
         f"  UNION ALL\n"
@@ -397,6 +414,11 @@ def _blocks(
     )
     relation = build.step("extremes", answer, f"{subject}: extremes per question")
     return Answer(relation, {entry.aggregate: names[entry.aggregate] for entry in inputs})
+
+
+def _guarded(condition: str, value: str) -> str:
+    """Return ``value`` on the rows where ``condition`` (SQL, '' for all) is true, else null."""
+    return f"CASE WHEN {condition} THEN {value} END" if condition else value
 
 
 def _shown(build: Builder, node: ir.Aggregate) -> str:

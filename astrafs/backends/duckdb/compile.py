@@ -1,7 +1,8 @@
 """From a plan and the name of a view to a script. The file to read first in this backend.
 
-The session makes the ``src:`` relations and the ``spine``; the script turns the spine into questions, evaluates
-the view's outputs for each different question once, and joins them back to the spine's rows.
+The session makes the ``src:`` relations and the ``spine``; the script turns the spine into
+questions, evaluates the view's outputs for each different question once, and joins them back to
+the spine's rows.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _KERNEL = re.compile(r"\baf_[a-z0-9_]+")
 
 
 class NoKnownKeysError(Exception):
-    """The view's entity has no rows of its own in any source, so its keys can only come from a spine."""
+    """The view's entity has no rows of its own in any source, so its keys can only come from a
+    spine.
+    """
 
 
 def compile_view(
@@ -35,9 +38,9 @@ def compile_view(
 ) -> Script:
     """Compile ``view`` (qualified name), or only its ``outputs``, in the order of the view.
 
-    ``mode`` says where the questions come from: the relation ``spine`` that the session made; every key known
-    at the as-of time; or every known key at each time of ``grid_times``. Raises KeyError for unknown names and
-    :class:`NoKnownKeysError` where a view needs a spine.
+    ``mode`` says where the questions come from: the relation ``spine`` that the session made;
+    every key known at the as-of time; or every known key at each time of ``grid_times``. Raises
+    KeyError for unknown names and :class:`NoKnownKeysError` where a view needs a spine.
     """
     chosen = _chosen(plan, view, outputs)
     pruned = reachable(replace(plan, views=(chosen,)), view)
@@ -113,7 +116,9 @@ def _as_features(build: Builder, entity: ir.Entity, view: ir.View) -> dict[str, 
 
 
 def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], grid: bool) -> str:
-    """Make the spine of every key with a visible row in a source that the entity's features read."""
+    """Make the spine of every key with a visible row in a source that the entity's features
+    read.
+    """
     groups: dict[tuple[str, tuple[ir.Expr, ...]], None] = {}
     if not entity.request:
         for name in in_order(build, wanted):

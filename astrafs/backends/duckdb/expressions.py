@@ -8,7 +8,9 @@ from astrafs.plan.tree import walk
 
 
 def row_expression(expr: ir.Expr) -> str:
-    """Return SQL for an expression of columns, literals and calls, over a relation with those columns."""
+    """Return SQL for an expression of columns, literals and calls, over a relation with those
+    columns.
+    """
     leaves: dict[ir.Expr, str] = {
         node: node.name for node in walk(expr) if isinstance(node, ir.Column)
     }

@@ -21,8 +21,8 @@ def evaluate(
 ) -> tuple[str, dict[ir.FeatureId, str]]:
     """Compute features for every question.
 
-    ``questions`` has the key parts ``"@k0"``, ... and ``"@t"``, each combination once. The answer has these
-    columns too, and the second result names the column of each feature.
+    ``questions`` has the key parts ``"@k0"``, ... and ``"@t"``, each combination once. The answer
+    has these columns too, and the second result names the column of each feature.
     """
     needed = in_order(build, wanted)
     exprs = [build.features[name].expression for name in needed]
@@ -109,7 +109,9 @@ def number(build: Builder, entity: ir.Entity, questions: str) -> Questions:
 
 
 def in_order(build: Builder, wanted: Sequence[ir.FeatureId]) -> list[ir.FeatureId]:
-    """Return ``wanted`` and every feature of the same entity that they refer to, dependencies first."""
+    """Return ``wanted`` and every feature of the same entity that they refer to, dependencies
+    first.
+    """
     order: dict[ir.FeatureId, None] = {}
     seen: set[ir.FeatureId] = set()
     stack = [(name, False) for name in reversed(wanted)]
@@ -135,7 +137,9 @@ def _scalars(
     leaves: dict[ir.Expr, str],
     done: dict[ir.FeatureId, str],
 ) -> str:
-    """Add the columns of ``names``, whose lookups and earlier features are all columns of ``relation``."""
+    """Add the columns of ``names``, whose lookups and earlier features are all columns of
+    ``relation``.
+    """
     pending = list(names)
     while pending:
         layers = Layers(leaves)

@@ -1,7 +1,8 @@
 """Scalar plan expressions as SQL, in layers of nested SELECTs.
 
-A template may use an operand several times; an operand that is more than a column is then computed once, as a
-column of an earlier layer. So the text stays linear in the size of the program, however deeply it nests.
+A template may use an operand several times; an operand that is more than a column is then computed
+once, as a column of an earlier layer. So the text stays linear in the size of the program, however
+deeply it nests.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _SHORT = 48
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """SQL text that may stand in layer ``level`` + 1 or later; ``atom`` texts are columns or literals."""
+    """SQL text that may stand in layer ``level`` + 1 or later; ``atom`` texts are columns or
+    literals.
+    """
 
     sql: str
     level: int
@@ -32,7 +35,9 @@ class Text:
 
 @dataclass(slots=True)
 class Layers:
-    """Builds the layers over one relation. ``leaves`` gives the columns of what the relation already holds."""
+    """Builds the layers over one relation. ``leaves`` gives the columns of what the relation
+    already holds.
+    """
 
     leaves: Mapping[ir.Expr, str]
     time: str = "@t"
@@ -44,7 +49,9 @@ class Layers:
     _heavy: dict[int, bool] = field(default_factory=dict)
 
     def add(self, name: str, expr: ir.Expr, comment: str = "", *, as_leaf: bool = True) -> None:
-        """Compute ``expr`` as the column ``name``; later expressions may refer to it where ``as_leaf``."""
+        """Compute ``expr`` as the column ``name``; later expressions may refer to it where
+        ``as_leaf``.
+        """
         value = self.emit(expr)
         sql = value.sql
         if expr.type.kind is Kind.FLOAT and not value.atom:
@@ -54,7 +61,9 @@ class Layers:
             self._named[expr] = column
 
     def name(self, expr: ir.Expr, column: str) -> None:
-        """Let ``expr`` (a feature reference) stand for the column that ``add`` made under that name."""
+        """Let ``expr`` (a feature reference) stand for the column that ``add`` made under that
+        name.
+        """
         self._named[expr] = Text(ident(column), self._levels[column], True)
 
     def add_sql(self, name: str, sql: str, level: int, comment: str = "") -> None:
@@ -62,7 +71,9 @@ class Layers:
         self._put(name, sql, level, comment)
 
     def emit(self, expr: ir.Expr, guard: Text | None = None) -> Text:
-        """Return the text of ``expr``. ``guard`` is the condition under which it is evaluated at all."""
+        """Return the text of ``expr``. ``guard`` is the condition under which it is evaluated at
+        all.
+        """
         known = self._named.get(expr)
         if known is not None:
             return known
@@ -114,7 +125,7 @@ class Layers:
         """Names of the columns that exist only to be read by later layers."""
         return tuple(value.sql[1:-1] for value in self._hoisted.values())
 
-    # -- inside ------------------------------------------------------------------------------------------
+    # -- inside
 
     def _put(self, name: str, sql: str, level: int, comment: str) -> Text:
         while len(self._columns) <= level:

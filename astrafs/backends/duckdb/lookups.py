@@ -42,8 +42,8 @@ def attach(
 ) -> tuple[str, dict[ir.Expr, str]]:
     """Return ``relation`` with a column per lookup, and the columns' names.
 
-    ``leaves`` names the columns that lookup keys may read; ``time`` the column that holds the rows' time.
-    The rows stay as they are, one for one.
+    ``leaves`` names the columns that lookup keys may read; ``time`` the column that holds the
+    rows' time. The rows stay as they are, one for one.
     """
     found: dict[ir.Expr, str] = {}
     pending = list(lookups)
@@ -140,10 +140,11 @@ def _table_join(
 
 
 def table_versions(build: Builder, table: ir.Source) -> str:
-    """Return the relation of a changelog's states: unique per (key, ``"@start"``), each valid from its start on.
+    """Return the relation of a changelog's states: unique per (key, ``"@start"``), each valid from
+    its start on.
 
-    At any time the state is the row with the greatest (e, k, remaining columns) among those visible, so a
-    row that arrives late may never become the state.
+    At any time the state is the row with the greatest (e, k, remaining columns) among those
+    visible, so a row that arrives late may never become the state.
     """
     name = f"versions of {table.name}"
     if name in build.made:

@@ -1,4 +1,6 @@
-"""Identifiers, literals and column types of DuckDB: the only place where text from a program becomes SQL."""
+"""Identifiers, literals and column types of DuckDB: the only place where text from a program
+becomes SQL.
+"""
 
 from __future__ import annotations
 

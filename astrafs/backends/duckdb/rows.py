@@ -106,7 +106,9 @@ def _retimed(
     leaves: dict[ir.Expr, str],
     base_columns: list[str],
 ) -> str:
-    """Move the rows to their new event time; keep only those that pass a simple condition and are known by K."""
+    """Move the rows to their new event time; keep only those that pass a simple condition and are
+    known by K.
+    """
     assert stream.time is not None
     layers = Layers(leaves, time="@e")
     layers.add("@new", stream.time, f"{stream.name}: its own event time")
@@ -125,7 +127,8 @@ def _retimed(
     build.checks.append(
         Check(
             after=build.steps[-1].name,
-            sql=f'SELECT {keys}, "@old", "@e" FROM {moved} WHERE "@e" < "@old" ORDER BY "@e", {keys}',
+            sql=f'SELECT {keys}, "@old", "@e" FROM {moved} WHERE "@e" < "@old"'
+            f' ORDER BY "@e", {keys}',
             rule=f"the time of stream {stream.name} is not before the row's own event time",
             source=source.name,
         )

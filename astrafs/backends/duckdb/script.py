@@ -1,4 +1,6 @@
-"""A compiled script: named SQL steps in order, what must exist before, and the relation that holds the result."""
+"""A compiled script: named SQL steps in order, what must exist before, and the relation that holds
+the result.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement. ``name`` is the temporary relation that it makes; ``comment`` says what for."""
+    """One statement. ``name`` is the temporary relation that it makes; ``comment`` says what
+    for.
+    """
 
     name: str
     sql: str
@@ -16,7 +20,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A contract that only the script can judge: ``sql`` returns the offending rows, to be run after ``after``."""
+    """A contract that only the script can judge: ``sql`` returns the offending rows, to be run
+    after ``after``.
+    """
 
     after: str
     sql: str
@@ -28,9 +34,10 @@ class Check:
 class Script:
     """Everything that a session needs to compute one view.
 
-    ``inputs`` maps each source to the columns that must stand in its ``src:`` relation; ``kernels`` names the
-    functions to register; ``result`` has ``"@row"`` and one column per output, in no particular order.
-    ``drops`` maps the name of a step to relations that nothing needs after it.
+    ``inputs`` maps each source to the columns that must stand in its ``src:`` relation;
+    ``kernels`` names the functions to register; ``result`` has ``"@row"`` and one column per
+    output, in no particular order. ``drops`` maps the name of a step to relations that nothing
+    needs after it.
     """
 
     steps: tuple[Step, ...]

@@ -1,7 +1,7 @@
 """Windows as active intervals: per row, the prediction times at which the row is in the window.
 
-Every window of the language holds a row during one interval ``[start, stop]`` of prediction times: it becomes
-visible, stays, and leaves for good. That one fact carries the whole backend.
+Every window of the language holds a row during one interval ``[start, stop]`` of prediction times:
+it becomes visible, stays, and leaves for good. That one fact carries the whole backend.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def _floor(value: str, step: int) -> str:
 def active_interval(window: ir.Window, *, ordered_arrival: bool) -> Interval:
     """Return when a row is in ``window``.
 
-    ``ordered_arrival``: rows become visible in (e, key) order, so the n-th later row is the n-th to arrive.
+    ``ordered_arrival``: rows become visible in (e, key) order, so the n-th later row is the n-th
+    to arrive.
     """
     match window:
         case ir.RangeWindow():
@@ -59,7 +60,8 @@ def _range(window: ir.RangeWindow) -> Interval:
         closes = _shift('"@e"', max(window.far, -_AGES) - (0 if window.far_closed else 1))
     if window.every is not None:
         step = window.every
-        # floor(t) >= x  <=>  t >= the first multiple of step from x on; floor(t) <= y  <=>  t < the next one.
+        # floor(t) >= x  <=>  t >= the first multiple of step from x on; floor(t) <= y  <=>  t <
+        # the next one.
         opens = f"{_floor(f'{opens} + {step - 1}', step)}"
         closes = None if closes is None else f"{_floor(closes, step)} + {step - 1}"
     return Interval(f'greatest("@k", {opens})', closes)

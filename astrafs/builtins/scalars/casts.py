@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -53,7 +52,7 @@ def _int(values: Values, types: Types, _result: Type) -> int | None:
             number = int(value)
             return number if numbers.INT_MIN <= number <= numbers.INT_MAX else None
         case Kind.FLOAT | Kind.DECIMAL:
-            number = math.trunc(value)
+            number = int(value)  # towards zero
             if not numbers.INT_MIN <= number <= numbers.INT_MAX:
                 raise ValueFailure(BAD_CAST, "a number does not fit an int")
             return number

@@ -138,7 +138,7 @@ def _sign_rule(types: Types, _constants: Values) -> Signature:
 
 
 def _sign(values: Values, _types: Types, _result: Type) -> int:
-    return (values[0] > 0) - (values[0] < 0)
+    return int(values[0] > 0) - int(values[0] < 0)
 
 
 def _choice_rule(types: Types, constants: Values) -> Signature:

@@ -4,43 +4,186 @@ from __future__ import annotations
 
 from astrafs.diagnostics.model import Code
 
+_BASE = """owner "risk@acme.test"
+
+unit usd
+unit eur
+
+entity User { user_id: int }
+
+## Payments, one row per attempt.
+source payments
+  from parquet("payments.parquet")
+  key  txn_id
+  time at
+{
+  txn_id:  string
+  user_id: User
+  amount:  float
+  fee:     float [usd]
+  tax:     float [eur]
+  points:  int
+  note:    string?
+  status:  enum("approved", "declined")
+  at:      timestamp
+}
+"""
+
 MISSING_WINDOW = Code(
     "AFS0401",
     "an aggregate has no window",
-    explain="",
+    explain="""An aggregate says over which rows it goes: `over 7d`, `over last 5`, `over all`. There is no
+default, because every default has misled somebody.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  spend: float = sum(amount)
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  spend: float = sum(amount) over 7d
+}
+""",
 )
 WINDOW_WITHOUT_AGGREGATE = Code(
     "AFS0402",
     "`over` needs an aggregate",
-    explain="",
+    explain="""`over` says which rows an aggregate reads; a column or function by itself does not say how
+several rows become one value.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  spend: float? = amount over 7d
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  spend: float? = last(amount) over 7d
+}
+""",
 )
 LENGTH_NOT_CONSTANT = Code(
     "AFS0403",
     "the length of a window must be known when compiling",
-    explain="",
+    explain="""Lengths, offsets and row counts of windows are durations and numbers, constants or loop
+variables: what a feature reads must be provable before any data is read.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over points
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7d
+}
+""",
 )
 NOT_A_DURATION = Code(
     "AFS0404",
     "a window is measured in time",
-    explain="",
+    explain="""A length in time is a duration: `7d`, `1h30m`, `500ms`. A number of rows is `last 5`.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7d
+}
+""",
 )
 EMPTY_WINDOW = Code(
     "AFS0405",
     "the window holds no time",
-    explain="",
+    explain="""A window of no length, or one whose two edges coincide without both being included, holds no row
+whatever the data.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 0s
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 1s
+}
+""",
 )
 BAD_ROW_COUNT = Code(
     "AFS0406",
     "`last` needs a number of rows above zero",
-    explain="",
+    explain="""`over last 5` holds the 5 latest visible rows; zero or fewer hold nothing.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: float = sum(amount) over last 0
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: float = sum(amount) over last 1
+}
+""",
 )
 EDGES_REVERSED = Code(
     "AFS0407",
     "the edges of the window are the wrong way round",
-    explain="",
+    explain="""Edges are ages, and the older one comes first: `[7d, 1h)` holds what is at most 7 days and more
+than one hour old.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over [1h, 7d)
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over [7d, 1h)
+}
+""",
 )
 NEGATIVE_DURATION = Code(
     "AFS0408",
     "a duration above zero is wanted",
-    explain="",
+    explain="""An `offset` moves a window back and cannot be negative (`next` looks forward, in labels);
+`every`, `within`, `delay` and the like are above zero.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7d every 0s
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7d every 1h
+}
+""",
 )

@@ -1,4 +1,7 @@
-"""The state of one generated case: choices, names, declared things, and what later steps need of them."""
+"""The state of one generated case.
+
+Choices, names, declared things, and what later steps need of them.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,9 @@ class EntityInfo:
 class Rows:
     """A source or stream as a features block sees it.
 
-    ``settling`` are columns with the age from which they may be read; ``late`` columns known only at another
-    column; ``keys`` gives, per entity name, the ``by`` clauses that reach it; ``reach`` the oldest usable age.
+    ``settling`` are columns with the age from which they may be read; ``late`` columns known only
+    at another column; ``keys`` gives, per entity name, the ``by`` clauses that reach it;
+    ``bounded`` is how far back the source reaches.
     """
 
     name: str

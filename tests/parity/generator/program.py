@@ -60,7 +60,7 @@ def generate(seed: int) -> Case:
 
 
 def build(rng: Random, seed: int = 0) -> Case:
-    """Return the case that the choices of ``rng`` make; Hypothesis passes its own ``rng`` and shrinks it."""
+    """Return the case that the choices of ``rng`` make."""
     roll = rng.random()
     if roll < 0.02:
         size = Size(rng.choice((300, 700)), 70, 2, 1)

@@ -74,8 +74,13 @@ def _view(
     view = b.name("view_")
     header = f"## The vector.\nview {view} for {owner}"
     outputs: list[tuple[str, Ex]] = [(one.text, one) for one in features]
-    outputs += [(one.name, Ex(one.name, one.type)) for one in fields[:1] if b.chance(0.3)]
     b.rng.shuffle(outputs)
+    for one in fields[:1]:
+        # Under its own name it would clash with the spine's column.
+        if b.chance(0.3):
+            alias = b.name("o")
+            b.add(f"{view}/{alias}", f"{one.name} as {alias}", {owner}, header)
+            b.tag("view.key")
     for text, one in outputs:
         alias = f" as {b.name('o')}" if b.chance(0.15) else ""
         if alias:
@@ -85,7 +90,7 @@ def _view(
         b.tag("view.lookup")
         alias = b.name("o")
         b.add(f"{view}/{alias}", f"{one.text} as {alias}", one.uses | {owner}, header)
-    if outputs or direct:
+    if any(piece.name.startswith(f"{view}/") for piece in b.pieces):
         b.spines[view] = _spine(b, fields)
 
 

@@ -1,4 +1,4 @@
-"""The wheel works on its own: built, installed into an empty environment, used outside the checkout."""
+"""The wheel alone: built, installed into an empty environment, used outside the checkout."""
 
 from __future__ import annotations
 

@@ -1,0 +1,150 @@
+"""A project on disk as one object: load it, check it, run its views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from astrafs.config import Config, check_overrides, load_config
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
+from astrafs.driver import compile_project
+from astrafs.plan.program import Program
+from astrafs.source import SourceFile
+from astrafs.workspace import open_workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from astrafs.runtime.backfill import Place, Report
+    from astrafs.runtime.progress import Progress
+    from astrafs.runtime.request import Request
+    from astrafs.runtime.times import Duration, Time
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A compiled project. ``program`` can be run only where ``check`` finds no error."""
+
+    config: Config
+    files: tuple[SourceFile, ...]
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    def check(self) -> list[Diagnostic]:
+        """Return everything there is to say about the program, errors and warnings, in source
+        order.
+        """
+        return list(self.diagnostics)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The qualified names of all views, sorted."""
+        return () if self.program is None else tuple(view.name for view in self.program.plan.views)
+
+    def backfill(
+        self,
+        view: str,
+        spine: object = None,
+        as_of: Time | None = None,
+        *,
+        time: str | None = None,
+        time_zone: str = "",
+        keys: Mapping[str, str] | None = None,
+        features: Sequence[str] | None = None,
+        limit: int | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        every: Duration | None = None,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        quarantine: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> pa.Table:
+        """Return the features of ``view`` as an Arrow table, as known at ``as_of``.
+
+        The rows are those of ``spine`` (a path, or a pyarrow, Polars or pandas table), its own
+        columns first; or, with ``start``, ``end`` and ``every``, every known key at each of these
+        times (``end`` itself is not one); or every key known at ``as_of``. ``time`` names the
+        spine's prediction time (default ``t``, ``time`` or the only timestamps), ``time_zone`` the
+        zone of zoneless ones, ``keys`` maps key names to the spine's column names. Times are ISO
+        text with an offset, aware datetimes or microseconds. Raises :class:`AstrafsError`.
+        """
+        from astrafs.runtime.backfill import to_table
+
+        request = _request(locals())
+        return to_table(self._runnable(), self._place(), request)[0]
+
+    def backfill_to(
+        self,
+        output: str | Path,
+        view: str,
+        spine: object = None,
+        as_of: Time | None = None,
+        *,
+        format: str | None = None,
+        time: str | None = None,
+        time_zone: str = "",
+        keys: Mapping[str, str] | None = None,
+        features: Sequence[str] | None = None,
+        limit: int | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        every: Duration | None = None,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        quarantine: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Write what :meth:`backfill` returns to ``output``, with a manifest beside it; whole or
+        not at all.
+
+        ``format`` is ``parquet``, ``csv`` or ``arrow``; without it the ending of ``output`` says.
+        """
+        from astrafs.runtime.backfill import to_file
+
+        request = _request(locals())
+        return to_file(self._runnable(), self._place(), request, Path(output), format)
+
+    def _runnable(self) -> Program:
+        errors = tuple(found for found in self.diagnostics if found.is_error)
+        if errors:
+            raise AstrafsError(*errors)
+        if self.program is None:
+            raise AstrafsError(codes.INVALID_PROGRAM.nowhere("the project holds no program"))
+        return self.program
+
+    def _place(self) -> Place:
+        from astrafs.runtime.backfill import Place
+
+        return Place(self.config.root, self.config.roots, self.config.sources)
+
+
+def load(path: str | Path, env: str | None = None) -> Project:
+    """Read and compile the project at ``path`` (a directory, or one ``.afs`` file), with the
+    sources of ``env``.
+
+    Mistakes in the program do not raise: ``check`` of the result returns them. Raises
+    :class:`AstrafsError` where there is nothing at ``path``.
+    """
+    sink = Sink()
+    workspace = open_workspace(Path(path), sink)
+    config = load_config(workspace.root, env, sink)
+    program = compile_project(workspace.files, sink) if workspace.files else None
+    if program is not None:
+        check_overrides(config, program.bindings, sink)
+    return Project(config, workspace.files, program, tuple(config.levels.apply(sink)))
+
+
+def _request(given: Mapping[str, Any]) -> Request:
+    """Make a request of a method's arguments."""
+    from astrafs.runtime.request import Request
+
+    names = Request.__dataclass_fields__
+    values = {name: value for name, value in given.items() if name in names}
+    values["keys"] = values["keys"] or {}
+    if values["quarantine"] is not None:
+        values["quarantine"] = Path(values["quarantine"])
+    return Request(**values)

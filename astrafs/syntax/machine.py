@@ -1,0 +1,142 @@
+"""The LALR machine: Lark's table, driven so that a keyword nobody wants is a name, and so that it can be asked what fits.
+
+One machine belongs to one thread: its reductions call the builder that it was made with.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import lark
+from lark.lexer import Token
+from lark.parsers.lalr_analysis import Shift
+
+from astrafs.syntax.build import Builder
+from astrafs.syntax.table import load_parser
+from astrafs.syntax.words import SOFT_TYPES
+
+Row = dict[str, Any]
+
+
+class Machine:
+    """States, and for each symbol what it does: an int shifts to that state, a tuple reduces."""
+
+    def __init__(self) -> None:
+        self.builder = Builder()
+        self.lark: lark.Lark = load_parser(self.builder)
+        frontend: Any = self.lark.parser
+        table = frontend.parser._parse_table
+        callbacks = self.lark._callbacks
+        self.rows: list[Row] = [{} for _ in range(max(table.states) + 1)]
+        made: dict[int, tuple[int, Any, str]] = {}
+        for state, actions in table.states.items():
+            row = self.rows[state]
+            for symbol, (action, argument) in actions.items():
+                if action is Shift:
+                    row[symbol] = argument
+                    continue
+                reduction = made.get(id(argument))
+                if reduction is None:
+                    name = argument.origin.name
+                    reduction = (len(argument.expansion), callbacks[argument], name)
+                    made[id(argument)] = reduction
+                row[symbol] = reduction
+        self.first: int = table.start_states["module"]
+        self.last: int = table.end_states["module"]
+        self.terminals: tuple[str, ...] = tuple(
+            sorted({symbol for row in self.rows for symbol in row if symbol.isupper()} | {"$END"})
+        )
+
+    def shifts(self, state: int, terminal: str) -> bool:
+        """Whether ``state`` takes ``terminal`` at once, without finishing anything first."""
+        return self.rows[state].get(terminal).__class__ is int
+
+    def fits(self, stack: Sequence[int], terminals: Iterable[str]) -> bool:
+        """Whether the machine with ``stack`` could read ``terminals`` one after the other."""
+        rows = self.rows
+        states = list(stack)
+        for terminal in terminals:
+            kind = terminal
+            while True:
+                row = rows[states[-1]]
+                action = row.get(kind)
+                if action is None and kind in SOFT_TYPES:
+                    kind = "NAME"
+                    action = row.get(kind)
+                if action is None:
+                    return False
+                if action.__class__ is int:
+                    states.append(action)
+                    break
+                size, _, symbol = action
+                if size:
+                    del states[-size:]
+                states.append(rows[states[-1]][symbol])
+                if terminal == "$END" and states[-1] == self.last:
+                    return True
+        return True
+
+    def expected(self, stack: Sequence[int]) -> frozenset[str]:
+        """Return every terminal that could come next."""
+        return frozenset(kind for kind in self.terminals if self.fits(stack, (kind,)))
+
+
+class Run:
+    """One parse: the stacks, and ``feed``."""
+
+    __slots__ = ("machine", "result", "stack", "values")
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.stack: list[int] = [machine.first]
+        self.values: list[Any] = []
+        self.result: Any = None
+
+    def feed(self, token: Token) -> bool:
+        """Read one token; False if it does not fit (then only finished parts have been reduced)."""
+        rows, stack, values = self.machine.rows, self.stack, self.values
+        kind = token.type
+        while True:
+            row = rows[stack[-1]]
+            action = row.get(kind)
+            if action is None:
+                if kind not in SOFT_TYPES or "NAME" not in row:
+                    return False
+                kind = "NAME"
+                action = row["NAME"]
+            if action.__class__ is int:
+                if kind != token.type:
+                    token = Token.new_borrow_pos(kind, str(token), token)
+                stack.append(action)
+                values.append(token)
+                return True
+            size, callback, symbol = action
+            if size:
+                children = values[-size:]
+                del stack[-size:]
+                del values[-size:]
+            else:
+                children = []
+            values.append(callback(children))
+            stack.append(rows[stack[-1]][symbol])
+            if kind == "$END" and stack[-1] == self.machine.last:
+                self.result = values[-1]
+                return True
+
+    def cut(self, length: int) -> None:
+        """Forget everything above the first ``length`` states."""
+        del self.stack[length:]
+        del self.values[length - 1 :]
+
+
+_local = threading.local()
+
+
+def machine() -> Machine:
+    """Return this thread's machine, made on first use."""
+    found: Machine | None = getattr(_local, "machine", None)
+    if found is None:
+        found = _local.machine = Machine()
+    return found

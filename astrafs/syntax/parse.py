@@ -1,0 +1,178 @@
+"""Text to surface tree. One run reports every independent syntax error of the file."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from lark.lexer import Token
+
+from astrafs.diagnostics.codes import syntax as codes
+from astrafs.diagnostics.model import Sink
+from astrafs.source import SourceFile, Span
+from astrafs.syntax import ast
+from astrafs.syntax.balance import Layout, balance, starts_declaration, starts_line
+from astrafs.syntax.characters import readable_text
+from astrafs.syntax.errors import Situation, explain
+from astrafs.syntax.machine import Run, machine
+from astrafs.syntax.report import Reporter
+from astrafs.syntax.tokens import end_of, made, start_of, stray_docs, tokenize
+from astrafs.syntax.words import NAME_LIKE
+
+
+def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
+    """Return the tree of ``file``, the module called ``name``; every problem goes to ``sink``.
+
+    What could not be read is left out, or stands in the tree as ``BadExpr`` or a type called ``ast.BAD_TYPE``.
+    """
+    report = Reporter(file, sink)
+    text = readable_text(report)
+    empty = ast.Module(name, file.path, (), Span(file.path, 0, len(file.text)))
+    if text is None:
+        return empty
+    engine = machine()
+    tokens = tokenize(engine.lark, text, report)
+    layout = balance(tokens.items, report)
+    engine.builder.start(report, name, tokens.docs)
+    run = _Parse(Run(engine), layout, report)
+    run.all_tokens()
+    for span in engine.builder.too_large.values():
+        report.emit(
+            codes.INT_TOO_LARGE.at(span, "an int is at most 9223372036854775807").help(
+                "only -9223372036854775808 reaches one further"
+            )
+        )
+    if report.count == 0:
+        stray_docs(tokens, report)
+    module = run.run.result
+    return module if isinstance(module, ast.Module) else empty
+
+
+class _Parse:
+    """Feeds the tokens, and after an error finds the place from which to go on."""
+
+    def __init__(self, run: Run, layout: Layout, report: Reporter) -> None:
+        self.run = run
+        self.layout = layout
+        self.items = layout.items
+        self.report = report
+        self.quiet_until = -1
+        self.stuck_at = -1
+
+    def all_tokens(self) -> None:
+        """Read the whole file."""
+        index = 0
+        run, items, limits = self.run, self.items, self.layout.limits
+        last = len(items) - 1
+        while True:
+            before = run.stack[:]
+            if index in limits:
+                self.report.emit(limits.pop(index))
+                index = self._panic(index)
+            elif run.feed(items[index]):
+                if index == last:
+                    return
+                index += 1
+            else:
+                index = self._after_error(index, before)
+            if self.report.full:
+                self._give_up()
+                return
+
+    def _after_error(self, index: int, before: list[int]) -> int:
+        """Report the token that does not fit; return the index of the token to go on with."""
+        situation = Situation(self.run, self.items, index, before, self.report)
+        found = explain(situation)
+        if not self._is_cascade(index):
+            self.report.emit(found.diagnostic)
+        if index != self.stuck_at:
+            self.stuck_at = index
+            kinds = [token.type for token in found.instead]
+            after = index + found.consumed
+            if found.mends and self.run.machine.fits(
+                self.run.stack, [*kinds, self.items[after].type]
+            ):
+                for token in found.instead:
+                    self.run.feed(token)
+                return after
+        return self._panic(index)
+
+    def _is_cascade(self, index: int) -> bool:
+        token = self.items[index]
+        start = end_of(self.items[index - 1]) if index else 0
+        return index <= self.quiet_until or self.report.is_tainted(start, end_of(token))
+
+    def _panic(self, index: int) -> int:
+        """Drop the item or declaration around ``index``; return the index of what follows it."""
+        run, engine = self.run, self.run.machine
+        position = len(run.stack) - 1
+        while position > 0 and not (
+            engine.shifts(run.stack[position], "BAD_ITEM")
+            or engine.shifts(run.stack[position], "BAD_DECL")
+        ):
+            position -= 1
+        state = run.stack[position]
+        in_block = engine.shifts(state, "BAD_ITEM")
+        if in_block:
+            after = self._next_item(index, self._opener(position), state)
+        else:
+            after = self._next_declaration(index)
+        self.quiet_until = after
+        token = self.items[after]
+        first = self.items[min(index, after)]
+        start, end = start_of(first), max(start_of(first), start_of(token))
+        for inner in range(position + 1, len(run.stack)):
+            if engine.shifts(run.stack[inner], "BAD_EXPR") and engine.fits(
+                run.stack[: inner + 1], ("BAD_EXPR", token.type)
+            ):
+                run.cut(inner + 1)
+                run.feed(made("BAD_EXPR", "", start, end, first))
+                return after
+        run.cut(position + 1)
+        run.feed(made("BAD_ITEM" if in_block else "BAD_DECL", "", start, end, first))
+        return after
+
+    def _opener(self, position: int) -> int:
+        """Return the index of the brace that opened the block whose items stand at ``position``."""
+        for value in reversed(self.run.values[:position]):
+            if isinstance(value, Token) and value.type == "LBRACE":
+                return bisect_left(self.items, start_of(value), key=start_of)
+        return -1
+
+    def _next_item(self, index: int, opener: int, state: int) -> int:
+        items, inner = self.items, self.layout.inner
+        row = self.run.machine.rows[state]
+        if index == self.stuck_at and items[index].type != "RBRACE":
+            index += 1
+        for at in range(index, len(items)):
+            if inner[at] != opener:
+                if inner[at] < opener:
+                    return self._next_declaration(at)
+                continue
+            kind = items[at].type
+            if kind == "RBRACE":
+                return at
+            if kind in ("FIELD", "ANNOTATION", "FOR") and kind in row:
+                return at
+            if kind == "EXPECT" and kind in row and starts_line(items, at):
+                return at
+            if kind in NAME_LIKE and "NAME" in row and starts_line(items, at):
+                return at
+        return len(items) - 1
+
+    def _next_declaration(self, index: int) -> int:
+        items, inner = self.items, self.layout.inner
+        for at in range(index + 1, len(items) - 1):
+            if inner[at] == -1 and starts_declaration(items, at):
+                return at
+        return len(items) - 1
+
+    def _give_up(self) -> None:
+        """Close the tree with the declarations that were read."""
+        run = self.run
+        position = 0
+        for at in range(len(run.stack) - 1, -1, -1):
+            if run.machine.shifts(run.stack[at], "BAD_DECL"):
+                position = at
+                break
+        run.cut(position + 1)
+        run.feed(self.items[-1])

@@ -1,0 +1,149 @@
+"""Checking a whole project: declarations in order of need, then the plan and where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.registry import CALLABLE
+from astrafs.diagnostics.codes import names as name_codes
+from astrafs.diagnostics.model import Sink
+from astrafs.plan import ir
+from astrafs.plan.graph import Node, cycles, dependencies, node_key
+from astrafs.plan.program import (
+    Binding,
+    FeatureOrigin,
+    Program,
+    SourceOrigin,
+    StreamOrigin,
+    ViewOrigin,
+)
+from astrafs.resolve.collect import unsupported
+from astrafs.resolve.symbols import Symbol, SymbolKind, Symbols
+from astrafs.source import SourceFile, Span
+from astrafs.typecheck.calls import check_functions
+from astrafs.typecheck.constants import check_constants
+from astrafs.typecheck.context import Environment
+from astrafs.typecheck.entities import declare_entities, declare_requests
+from astrafs.typecheck.expressions import check
+from astrafs.typecheck.features import FeatureChecker, declare_features
+from astrafs.typecheck.sources import declare_source
+from astrafs.typecheck.streams import declare_stream, stream_order
+from astrafs.typecheck.views import check_view
+from astrafs.typecheck.windows import check_windows
+
+BUILTIN_NAMES = frozenset(CALLABLE) | frozenset(AGGREGATES)
+"""Names that a ``fn`` may not take."""
+
+
+def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink) -> Program:
+    """Check everything that ``symbols`` declare and lower it; mistakes go to ``sink``."""
+    env = Environment(symbols, sink, check)
+    declare_entities(env)
+    declare_requests(env)
+    for scope in symbols.modules.values():
+        check_constants(env, scope)
+        check_windows(env, scope)
+        check_functions(env, scope)
+    sources: list[ir.Source] = []
+    source_origins: dict[str, SourceOrigin] = {}
+    bindings: dict[str, Binding] = {}
+    for symbol in _of_kind(symbols, SymbolKind.SOURCE, SymbolKind.TABLE):
+        source, origin, binding = declare_source(symbol, env)
+        sources.append(source)
+        source_origins[source.name] = origin
+        bindings[source.name] = binding
+    declare_features(env)
+    streams: list[ir.Stream] = []
+    stream_origins: dict[str, StreamOrigin] = {}
+    for symbol in stream_order(env):
+        declared = declare_stream(symbol, env)
+        if declared is not None:
+            streams.append(declared[0])
+            stream_origins[symbol.qualified] = declared[1]
+    features, feature_origins = _features(env)
+    views: list[ir.View] = []
+    view_origins: dict[str, ViewOrigin] = {}
+    for symbol in _of_kind(symbols, SymbolKind.VIEW):
+        viewed = check_view(symbol, env)
+        if viewed is not None:
+            views.append(viewed[0])
+            view_origins[symbol.qualified] = viewed[1]
+    for symbol in _of_kind(symbols, SymbolKind.DATASET):
+        sink.emit(unsupported(symbol.span, "a `dataset`"))
+    plan = ir.Plan(
+        tuple(_entities(env)),
+        tuple(sorted(sources, key=lambda source: source.name)),
+        tuple(sorted(streams, key=lambda stream: stream.name)),
+        features,
+        tuple(sorted(views, key=lambda view: view.name)),
+    )
+    _report_cycles(plan, feature_origins, stream_origins, sink)
+    return Program(
+        plan, bindings, feature_origins, source_origins, stream_origins, view_origins, files
+    )
+
+
+def _of_kind(symbols: Symbols, *kinds: SymbolKind) -> list[Symbol]:
+    return [
+        symbol
+        for scope in symbols.modules.values()
+        for symbol in scope.own.values()
+        if symbol.kind in kinds
+    ]
+
+
+def _entities(env: Environment) -> list[ir.Entity]:
+    return [ir.Entity(name, info.keys, info.request) for name, info in sorted(env.entities.items())]
+
+
+def _features(
+    env: Environment,
+) -> tuple[tuple[ir.Feature, ...], dict[ir.FeatureId, FeatureOrigin]]:
+    checker = FeatureChecker(env)
+    checker.check_heads()
+    features: list[ir.Feature] = []
+    origins: dict[ir.FeatureId, FeatureOrigin] = {}
+    for symbol in env.symbols.all_features():
+        feature, origin = checker.check(symbol)
+        features.append(feature)
+        origins[feature.id] = origin
+    return tuple(sorted(features, key=lambda feature: feature.id)), origins
+
+
+def _report_cycles(
+    plan: ir.Plan,
+    features: Mapping[ir.FeatureId, FeatureOrigin],
+    streams: Mapping[str, StreamOrigin],
+    sink: Sink,
+) -> None:
+    """Report features and streams that read one another in a circle, with the path."""
+    for cycle in cycles(dependencies(plan), node_key):
+        if all(isinstance(node, str) for node in cycle):
+            continue  # streams based on one another; said when their bases were resolved
+        first = cycle[0]
+        names = [_node_text(node) for node in (*cycle, first)]
+        found = name_codes.REFERENCE_CYCLE.at(
+            _node_span(first, features, streams),
+            f"reads {' -> '.join(names)}",
+            title=f"`{_node_text(first)}` depends on itself",
+        )
+        for node, following in zip(cycle[1:], (*cycle[2:], first), strict=True):
+            found = found.label(
+                _node_span(node, features, streams), f"reads `{_node_text(following)}`"
+            )
+        sink.emit(found.help("take one of these references out of the circle"))
+
+
+def _node_text(node: Node) -> str:
+    if isinstance(node, str):
+        return node.rsplit(".", 1)[-1]
+    return f"{node.entity.rsplit('.', 1)[-1]}.{str(node).rsplit('.', 1)[-1]}"
+
+
+def _node_span(
+    node: Node,
+    features: Mapping[ir.FeatureId, FeatureOrigin],
+    streams: Mapping[str, StreamOrigin],
+) -> Span:
+    return streams[node].name if isinstance(node, str) else features[node].name
