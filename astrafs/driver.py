@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from astrafs.diagnostics.codes import names as codes
-from astrafs.diagnostics.model import Sink
-from astrafs.leakage.check import check_leakage
+from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.plan.program import Program
 from astrafs.plan.verify import verify
 from astrafs.resolve.collect import collect_symbols, report_unused
@@ -27,20 +28,32 @@ def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
     (its faulty expressions have the ERROR type), and None only where there was nothing to build on.
     A plan without errors has been verified.
     """
-    modules = parse_files(files, sink)
-    if modules is None:
+    parsed = parse_files(files, sink)
+    if parsed is None:
         return None
-    symbols = resolve(modules, sink)
-    program = check_program(symbols, {file.path: file for file in files}, sink)
-    report_unused(symbols, sink)
-    check_leakage(program, sink)
+    by_path = {file.path: file for file in files}
+    later = LaterSink.over(sink, by_path)
+    symbols = resolve(parsed, later)
+    program = check_program(symbols, by_path, later)
+    if not sink.has_errors:
+        report_unused(symbols, later)
+    if importlib.util.find_spec("astrafs.leakage.check") is not None:
+        importlib.import_module("astrafs.leakage.check").check_leakage(program, later)
     if not sink.has_errors:
         verify(program.plan)
     return program
 
 
-def parse_files(files: Sequence[SourceFile], sink: Sink) -> tuple[ast.Module, ...] | None:
-    """Parse every file, in the order of paths; None where there are more than a project may have."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The trees of a project, and the texts of the modules that have syntax errors."""
+
+    modules: tuple[ast.Module, ...]
+    damaged: Mapping[str, str]
+
+
+def parse_files(files: Sequence[SourceFile], sink: Sink) -> Parsed | None:
+    """Parse every file, in the order of paths; None where there are too many."""
     ordered = sorted(files, key=lambda file: file.path)
     if len(ordered) > MAX_FILES:
         extra = ordered[MAX_FILES]
@@ -52,7 +65,44 @@ def parse_files(files: Sequence[SourceFile], sink: Sink) -> tuple[ast.Module, ..
             ).help("split the project")
         )
         return None
-    return tuple(parse_module(file, module_name(file.path), sink) for file in ordered)
+    modules: list[ast.Module] = []
+    damaged: dict[str, str] = {}
+    for file in ordered:
+        before = len(sink)
+        modules.append(parse_module(file, module_name(file.path), sink))
+        if len(sink) > before:
+            damaged[modules[-1].name] = file.text
+    return Parsed(tuple(modules), damaged)
+
+
+@dataclass(slots=True)
+class LaterSink(Sink):
+    """The sink of all passes after the parser: silent about lines with a syntax error.
+
+    What the parser recovers there is a guess, and a second message about it would be noise.
+    """
+
+    target: Sink = field(default_factory=Sink)
+    files: Mapping[str, SourceFile] = field(default_factory=dict)
+    lines: set[tuple[str, int]] = field(default_factory=set)
+
+    @classmethod
+    def over(cls, target: Sink, files: Mapping[str, SourceFile]) -> LaterSink:
+        """Return a sink that passes on to ``target`` what is not on a line that it already holds."""
+        later = cls(target=target, files=files)
+        later.lines = {later.line(found.primary.span) for found in target if found.primary}
+        return later
+
+    def line(self, span: Span) -> tuple[str, int]:
+        """Return the file and line where ``span`` starts."""
+        file = self.files.get(span.path)
+        return span.path, file.position(span.start)[0] if file is not None else 0
+
+    def emit(self, diagnostic: Diagnostic) -> None:
+        """Pass ``diagnostic`` on."""
+        if self.lines and diagnostic.primary and self.line(diagnostic.primary.span) in self.lines:
+            return
+        self.target.emit(diagnostic)
 
 
 def module_name(path: str) -> str:
@@ -62,8 +112,8 @@ def module_name(path: str) -> str:
     return path.removesuffix(".afs").replace("/", ".")
 
 
-def resolve(modules: Sequence[ast.Module], sink: Sink) -> Symbols:
+def resolve(parsed: Parsed, sink: Sink) -> Symbols:
     """Collect the names of all modules and expand their templates."""
-    symbols = collect_symbols(modules, BUILTIN_NAMES, sink)
+    symbols = collect_symbols(parsed.modules, BUILTIN_NAMES, parsed.damaged, sink)
     Expander(symbols, sink).expand_all()
     return symbols

@@ -14,14 +14,14 @@ from typing import BinaryIO
 from astrafs.config import FILE_NAME
 from astrafs.diagnostics.codes import config as codes
 from astrafs.diagnostics.codes import internal as usage
-from astrafs.diagnostics.model import AstrafsError, Sink
+from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
 from astrafs.source import SourceFile
-from astrafs.syntax.parse import decode
+from astrafs.syntax.characters import decode
 
 SUFFIX = ".afs"
 FILE_LIMIT = 2_000
-READ_LIMIT = (1 << 20) + 1
-"""A byte more than the largest allowed file: enough to see that a file is too large."""
+READ_LIMIT = 1 << 26
+"""Bytes; far above the largest allowed file, so that a larger one can be named with its size."""
 
 STDIN_NAME = "stdin.afs"
 SKIPPED = frozenset({"__pycache__", "node_modules"})
@@ -97,7 +97,7 @@ def read_files(root: Path, sink: Sink) -> tuple[SourceFile, ...]:
     """Read every ``.afs`` file under ``root``, sorted by path; hidden and nested projects'
     directories are skipped.
     """
-    paths = sorted(_find(root))
+    paths = sorted(_find(root, sink))
     if len(paths) > FILE_LIMIT:
         sink.emit(
             codes.TOO_MANY_FILES.nowhere(
@@ -109,7 +109,7 @@ def read_files(root: Path, sink: Sink) -> tuple[SourceFile, ...]:
     return tuple(file for path in paths for file in _read(root, path, sink))
 
 
-def _find(root: Path) -> Iterator[str]:
+def _find(root: Path, sink: Sink) -> Iterator[str]:
     """Yield the ``.afs`` paths under ``root``, relative, with ``/``. Linked directories are not
     entered.
     """
@@ -118,9 +118,8 @@ def _find(root: Path) -> Iterator[str]:
         inside = waiting.pop()
         try:
             entries = list(os.scandir(root / inside))
-        except OSError:
-            if not inside:
-                raise
+        except OSError as error:
+            sink.emit(_unreadable(inside or _shown(root), error))
             continue
         if inside and any(entry.name == FILE_NAME for entry in entries):
             continue
@@ -130,7 +129,7 @@ def _find(root: Path) -> Iterator[str]:
             path = f"{inside}/{entry.name}" if inside else entry.name
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
-            elif entry.name.endswith(SUFFIX) and not (entry.is_symlink() and entry.is_dir()):
+            elif entry.name.endswith(SUFFIX) and not _linked_directory(entry):
                 yield path
 
 
@@ -151,12 +150,20 @@ def _read(root: Path, path: str, sink: Sink) -> Iterator[SourceFile]:
         with real.open("rb") as stream:
             data = stream.read(READ_LIMIT)
     except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        sink.emit(codes.CANNOT_READ.nowhere(f"`{path}` cannot be read: {reason.lower()}"))
+        sink.emit(_unreadable(path, error))
         return
     file = decode(path, data, sink)
     if file is not None:
         yield file
+
+
+def _linked_directory(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and os.path.isdir(entry)
+
+
+def _unreadable(path: str, error: Exception) -> Diagnostic:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return codes.CANNOT_READ.nowhere(f"{path.strip('`')} cannot be read: {reason.lower()}")
 
 
 def _shown(path: Path) -> str:

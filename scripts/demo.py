@@ -27,14 +27,10 @@ def say(text: str = "") -> None:
 def run(*command: str) -> float:
     """Show and run a command of this project; return its seconds, or leave with its exit code."""
     say(f"\n$ {' '.join(command)}")
-    program = "astrafs.cli.app" if command[0] == "astrafs" else ""
-    python = (
-        [sys.executable, "-c", f"from {program} import main; main()", *command[1:]]
-        if program
-        else [sys.executable, *command[1:]]
-    )
+    module = ["-m"] if command[0] == "astrafs" else []
+    arguments = command if module else command[1:]
     began = time.perf_counter()
-    code = subprocess.run(python, cwd=ROOT, check=False).returncode
+    code = subprocess.run([sys.executable, *module, *arguments], cwd=ROOT, check=False).returncode
     if code:
         raise SystemExit(code)
     return time.perf_counter() - began

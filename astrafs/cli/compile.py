@@ -14,7 +14,6 @@ from astrafs.cli.output import deliver
 from astrafs.cli.project import Compiled, EnvOption, compile_path, usable_program
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError, Sink
-from astrafs.runtime.request import find_view
 
 if TYPE_CHECKING:
     from astrafs.plan import ir
@@ -93,6 +92,7 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
         return _sql(plan, view, features)
     if view:
         from astrafs.plan.prune import reachable
+        from astrafs.runtime.request import find_view
 
         plan = reachable(plan, find_view(plan, view).name)
     if emit is Emit.FOOTPRINT:
@@ -112,6 +112,7 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
 def _sql(plan: ir.Plan, view: str, features: str) -> str:
     from astrafs.backends.duckdb.compile import compile_view
     from astrafs.backends.duckdb.script import render
+    from astrafs.runtime.request import find_view
 
     views = [find_view(plan, view)] if view else list(plan.views)
     if not views:

@@ -17,12 +17,12 @@ from astrafs.typesys import Kind
 Row = Mapping[str, Any]
 
 
-class UnknownValue(Exception):
+class UnknownValueError(Exception):
     """The value depends on something that a made-up row does not have, such as a lookup."""
 
 
 def value_of(root: ir.Expr, row: Row) -> Any:
-    """Evaluate ``root`` over a row's column values; raises :class:`UnknownValue` where it cannot."""
+    """Evaluate ``root`` over a row; raises :class:`UnknownValueError` where it cannot."""
     done: dict[int, Any] = {}
     stack = [(root, False)]
     while stack:
@@ -44,7 +44,7 @@ def _node(expr: ir.Expr, parts: Sequence[Any], row: Row) -> Any:
             return expr.value
         case ir.Column():
             if expr.name not in row:
-                raise UnknownValue
+                raise UnknownValueError
             return row[expr.name]
         case ir.Call():
             types = tuple(arg.type for arg in expr.args)
@@ -52,13 +52,13 @@ def _node(expr: ir.Expr, parts: Sequence[Any], row: Row) -> Any:
                 return evaluate(expr.function, tuple(parts), types, expr.type)
             except (ValueFailure, ArithmeticError, TypeError, ValueError) as error:
                 # A made-up value outside the domain of some function.
-                raise UnknownValue from error
+                raise UnknownValueError from error
         case _:
-            raise UnknownValue
+            raise UnknownValueError
 
 
 def aggregate_value(expr: ir.Aggregate, rows: Iterable[Row]) -> Any:
-    """Return the value over ``rows``, oldest first; raises :class:`UnknownValue` if it cannot."""
+    """Return the value over ``rows``, oldest first, or raise :class:`UnknownValueError`."""
     inputs: list[tuple[Any, ...]] = []
     for row in rows:
         conditions = (expr.block_where, expr.where)
@@ -83,7 +83,7 @@ def _ordered(name: str, inputs: list[tuple[Any, ...]]) -> Any:
         case "last_row", [*_, last]:
             return last[0]
         case _:
-            raise UnknownValue
+            raise UnknownValueError
 
 
 def _combine(expr: ir.Aggregate, kept: list[tuple[Any, ...]]) -> Any:
@@ -111,7 +111,7 @@ def _combine(expr: ir.Aggregate, kept: list[tuple[Any, ...]]) -> Any:
         case "last":
             return firsts[-1]
         case _:
-            raise UnknownValue
+            raise UnknownValueError
 
 
 def _number(value: Fraction, kind: Kind, scale: int) -> Any:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import plan as plan_codes
 from astrafs.diagnostics.model import Diagnostic, Edit, Sink
 from astrafs.resolve.suggest import closest
-from astrafs.resolve.symbols import Import, ModuleScope, Symbol, SymbolKind, Symbols, with_article
+from astrafs.resolve.symbols import (
+    Import,
+    Lost,
+    ModuleScope,
+    Symbol,
+    SymbolKind,
+    Symbols,
+    with_article,
+)
 from astrafs.source import Span
 from astrafs.syntax import ast
 
@@ -24,12 +32,21 @@ def suggest(found: Diagnostic, name: str, candidates: Iterable[str], span: Span)
 
 
 def collect_symbols(
-    modules: Sequence[ast.Module], builtin_names: frozenset[str], sink: Sink
+    modules: Sequence[ast.Module],
+    builtin_names: frozenset[str],
+    damaged: Mapping[str, str],
+    sink: Sink,
 ) -> Symbols:
-    """Build the symbol tables of ``modules``; ``builtin_names`` may not be redefined by a ``fn``."""
+    """Build the symbol tables of ``modules``; ``builtin_names`` may not be redefined by a ``fn``.
+
+    ``damaged`` holds the texts of modules with syntax errors: names that they seem to declare are
+    not reported as unknown.
+    """
     symbols = Symbols()
     for tree in modules:
         scope = ModuleScope(tree.name, tree)
+        if tree.name in damaged:
+            scope.lost = Lost(damaged[tree.name])
         symbols.modules[tree.name] = scope
         _collect_module(scope, builtin_names, sink)
     for scope in symbols.modules.values():
@@ -126,7 +143,8 @@ def _declare(
             ).help("give yours another name")
         )
         return
-    first = folded.setdefault(symbol.name.casefold(), symbol)
+    # Entities begin with a capital and nothing else does, so `Checkout` and `checkout` live apart.
+    first = folded.setdefault(symbol.name[0] + symbol.name[1:].casefold(), symbol)
     if first is not symbol:
         same = first.name == symbol.name
         sink.emit(
@@ -183,7 +201,7 @@ def _import_name(
     if target is None or target is scope:
         return
     imported.symbol = target.own.get(name)
-    if imported.symbol is not None:
+    if imported.symbol is not None or (target.lost is not None and name in target.lost):
         return
     # Names made by templates are known only after expansion; expand.py checks those.
     imported.features = True

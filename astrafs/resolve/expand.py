@@ -190,7 +190,7 @@ class Expander:
         block = _Block(scope, entity, tree)
         if tree.labels:
             self.sink.emit(unsupported(tree.entity.span, "`labels for`"))
-        elif not tree.items:
+        elif not tree.items and scope.lost is None:
             self.sink.emit(
                 codes.EMPTY_BLOCK.at(
                     tree.entity.span, "no feature follows", title="the block has no features"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Sink
 from astrafs.resolve.collect import suggest
-from astrafs.resolve.symbols import ModuleScope, Symbol, SymbolKind, Symbols, with_article
+from astrafs.resolve.symbols import ENTITIES, ModuleScope, Symbol, SymbolKind, Symbols, with_article
 from astrafs.syntax import ast
 
 
@@ -20,6 +20,9 @@ def resolve_name(
     name = ident.text
     if not name or scope.is_broken(name):
         return None
+    capitals = {kind in ENTITIES for kind in kinds}
+    if len(capitals) == 1 and name[0].isupper() not in capitals:
+        return None  # the parser has reported a name of the wrong shape
     symbol = scope.find(name)
     wanted = " or ".join(kind.value for kind in kinds)
     if symbol is None:

@@ -4,6 +4,7 @@ as they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -93,6 +94,27 @@ class FeatureSymbol:
         return self.declaration.name.span
 
 
+class Lost:
+    """Names that the text of a file with syntax errors seems to declare."""
+
+    _DECLARED = re.compile(
+        r"\b(?:source|table|stream|entity|request|unit|const|window|fn|view)\s+`?(\w+)"
+    )
+    _FIELD = re.compile(r"`?([\w{}]+)`?\s*(?:@\s*\d+\s*)?:")
+    _PLACEHOLDER = re.compile(r"\{\w*\}")
+
+    def __init__(self, text: str) -> None:
+        names = {*self._DECLARED.findall(text), *self._FIELD.findall(text)}
+        self._plain = frozenset(name for name in names if "{" not in name and "}" not in name)
+        patterns = (self._PLACEHOLDER.sub(r"\\w+", name) for name in sorted(names - self._plain))
+        self._made = re.compile("|".join(name for name in patterns if "{" not in name) or r"(?!)")
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (
+            name in self._plain or self._made.fullmatch(name) is not None
+        )
+
+
 @dataclass(slots=True)
 class Import:
     """A name that a ``use`` line brings in; ``symbol`` is None for features and for unknown names."""
@@ -116,6 +138,8 @@ class ModuleScope:
     imports: dict[str, Import] = field(default_factory=dict)
     feature_names: dict[str, set[str]] = field(default_factory=dict)
     """Names of the features declared here, each with the entities that have one."""
+    lost: Lost | None = None
+    """Names whose declarations a syntax error may have cost; None for a file without one."""
 
     def find(self, name: str) -> Symbol | None:
         """Return the symbol that ``name`` means here, and mark its import as used."""
@@ -131,7 +155,9 @@ class ModuleScope:
     def is_broken(self, name: str) -> bool:
         """Whether ``name`` comes from a ``use`` line that failed; its uses stay silent."""
         imported = self.imports.get(name)
-        if imported is None or imported.symbol is not None or imported.features:
+        if imported is None:
+            return name not in self.own and self.lost is not None and name in self.lost
+        if imported.symbol is not None or imported.features:
             return False
         imported.used = True
         return True
@@ -157,6 +183,10 @@ class Symbols:
     features: dict[str, dict[str, Versions]] = field(default_factory=dict)
     withheld: set[tuple[str, str]] = field(default_factory=set)
     """(entity, name) of features that were refused as a whole; references to them stay silent."""
+
+    def is_lost(self, name: str) -> bool:
+        """Whether a syntax error somewhere may have cost the declaration of ``name``."""
+        return any(scope.lost is not None and name in scope.lost for scope in self.modules.values())
 
     def all_features(self) -> Iterator[FeatureSymbol]:
         """Yield every feature version, by entity, name and version."""

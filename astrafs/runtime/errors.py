@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from pathlib import PurePath
 
 import duckdb
 
@@ -15,7 +16,8 @@ from astrafs.diagnostics.model import AstrafsError, Diagnostic
 
 _RAISED = re.compile(re.escape(MARK) + r"\|(AFS\d{4})\|([^\n]*)")
 _NO_SPACE = ("No space left", "disk full", "max_temp_directory_size", "temporary directory")
-_DAMAGED = ("CSV Error", "Malformed JSON", "No magic bytes", "footer", "snappy", "ZSTD", "thrift")
+_READING = ("reading ", "opening ")
+_FILE = re.compile(r"(?:^\s*file = |\bfile [\"'])(?P<path>[^\"'\n]+)", re.MULTILINE | re.IGNORECASE)
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -55,9 +57,21 @@ def _diagnose(error: Exception, doing: str) -> Diagnostic:
         )
     if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
         return _range(first, where)
-    if any(mark in message for mark in _DAMAGED) or isinstance(error, duckdb.IOException):
-        return codes.UNREADABLE_FILE.nowhere().note(where).note(_short(message))
+    if doing.startswith(_READING) and isinstance(
+        error, duckdb.InvalidInputException | duckdb.IOException | duckdb.SerializationException
+    ):
+        return _unreadable(message, where)
     return backend_codes.ENGINE_FAILED.nowhere().note(where).note(_short(message))
+
+
+def _unreadable(message: str, where: str) -> Diagnostic:
+    """Say which file is damaged and where, without the engine's advice about its own options."""
+    file = _FILE.search(message)
+    title = f"`{PurePath(file['path'].strip()).name}` cannot be read" if file is not None else ""
+    found = codes.UNREADABLE_FILE.nowhere(title).note(where)
+    text = re.split(r"\n(?:Possible|Try )", message, maxsplit=1)[0]
+    words = _short(text.removeprefix("Invalid Input Error: ").removeprefix("IO Error: "))
+    return found.note(words)
 
 
 def _range(first: str, where: str) -> Diagnostic:

@@ -302,12 +302,20 @@ def _judge(
         title = f"{count:,} row{'s' if count != 1 else ''} of the spine cannot be used"
         diagnostic = codes.SPINE_VALUE.nowhere(title).note(f"rule: {words}")
         for (row,) in rows:
-            value = spine.table.column(column.own)[row].as_py()
-            shown = "null" if value is None else str(value)
+            shown = _shown(spine.table.column(column.own)[row])
             diagnostic = diagnostic.note(f"row {row + 1:,}: {column.own} = {shown[:80]}")
         found.append(diagnostic)
     if found:
         raise AstrafsError(*found)
+
+
+def _shown(value: pa.Scalar) -> str:
+    if not value.is_valid:
+        return "null"
+    try:
+        return str(value.as_py())
+    except (OverflowError, ValueError):  # a time that Python's datetime does not reach or hold
+        return f"{value.cast(pa.int64()).as_py()} ({value.type})"
 
 
 def _time_column(spine: Spine, given: str | None, taken: set[str]) -> str | Diagnostic:

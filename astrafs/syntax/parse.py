@@ -104,32 +104,31 @@ class _Parse:
     def _panic(self, index: int) -> int:
         """Drop the item or declaration around ``index``; return the index of what follows it."""
         run, engine = self.run, self.run.machine
-        position = len(run.stack) - 1
-        while position > 0 and not (
-            engine.shifts(run.stack[position], "BAD_ITEM")
-            or engine.shifts(run.stack[position], "BAD_DECL")
-        ):
-            position -= 1
-        state = run.stack[position]
-        in_block = engine.shifts(state, "BAD_ITEM")
-        if in_block:
-            after = self._next_item(index, self._opener(position), state)
-        else:
-            after = self._next_declaration(index)
-        self.quiet_until = after
-        token = self.items[after]
-        first = self.items[min(index, after)]
-        start, end = start_of(first), max(start_of(first), start_of(token))
-        for inner in range(position + 1, len(run.stack)):
-            if engine.shifts(run.stack[inner], "BAD_EXPR") and engine.fits(
-                run.stack[: inner + 1], ("BAD_EXPR", token.type)
-            ):
-                run.cut(inner + 1)
-                run.feed(made("BAD_EXPR", "", start, end, first))
-                return after
-        run.cut(position + 1)
-        run.feed(made("BAD_ITEM" if in_block else "BAD_DECL", "", start, end, first))
-        return after
+        for position in range(len(run.stack) - 1, -1, -1):
+            state = run.stack[position]
+            if engine.shifts(state, "BAD_ITEM"):
+                marker, after = "BAD_ITEM", self._next_item(index, self._opener(position), state)
+            elif engine.shifts(state, "BAD_DECL"):
+                marker, after = "BAD_DECL", self._next_declaration(index)
+            else:
+                continue
+            token = self.items[after]
+            if not engine.fits(run.stack[: position + 1], (marker, token.type)):
+                continue
+            self.quiet_until = after
+            first = self.items[min(index, after)]
+            start, end = start_of(first), max(start_of(first), start_of(token))
+            for inner in range(position + 1, len(run.stack)):
+                if engine.shifts(run.stack[inner], "BAD_EXPR") and engine.fits(
+                    run.stack[: inner + 1], ("BAD_EXPR", token.type)
+                ):
+                    run.cut(inner + 1)
+                    run.feed(made("BAD_EXPR", "", start, end, first))
+                    return after
+            run.cut(position + 1)
+            run.feed(made(marker, "", start, end, first))
+            return after
+        return len(self.items) - 1
 
     def _opener(self, position: int) -> int:
         """Return the index of the brace that opened the block whose items stand at ``position``."""

@@ -13,7 +13,7 @@ from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.syntax import ast
 from astrafs.typecheck import facts
-from astrafs.typecheck.calls import report_misplaced
+from astrafs.typecheck.calls import LATER_AGGREGATES, report_misplaced
 from astrafs.typecheck.context import Context, Place, Rows
 from astrafs.typecheck.convert import widen
 from astrafs.typecheck.rows import argument_problem, bounded
@@ -122,6 +122,9 @@ def _not_an_aggregate(expr: ast.Over, ctx: Context) -> Typed:
     tree = expr.aggregate
     if isinstance(tree, ast.CallExpr):
         name = tree.callee.text
+        if name in LATER_AGGREGATES:
+            ctx.sink.emit(unsupported(tree.callee.span, f"the aggregate `{name}`"))
+            return failed(expr.span)
         found = window_codes.WINDOW_WITHOUT_AGGREGATE.at(
             tree.callee.span, "not an aggregate", title=f"`{name}` is not an aggregate"
         )

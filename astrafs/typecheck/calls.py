@@ -26,6 +26,12 @@ from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import Kind, Type
 
 MAX_INLINING = 32
+LATER_AGGREGATES = frozenset(
+    "skew kurtosis corr covar nth_last nth_last_row argmin argmax first_k min_k max_k collect "
+    "collect_distinct median quantile mode top_k approx_count_distinct ema decayed_sum "
+    "slope".split()
+) - frozenset(AGGREGATES)
+"""Aggregates of the language that this version cannot plan."""
 WALL_CLOCK = frozenset(
     [
         "now",
@@ -56,6 +62,9 @@ def check_call(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
         return _builtin(expr, ctx, want)
     if name in AGGREGATES:
         return _aggregate_without_window(expr, ctx)
+    if name in LATER_AGGREGATES and symbol is None:
+        ctx.sink.emit(unsupported(expr.callee.span, f"the aggregate `{name}`"))
+        return failed(expr.span)
     for arg in expr.args:
         ctx.env.check(arg, ctx)
     _report_unknown(expr, symbol, ctx)

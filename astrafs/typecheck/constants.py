@@ -124,8 +124,9 @@ def constant_duration(
             ).help("write a duration such as `7d`, a `const` or a loop variable")
         )
         return None
-    value = ctx.env.check(expr, replace(_bare(ctx), loops=ctx.loops), DURATION)
-    value = fold(value, ctx.sink)
+    if isinstance(expr, ast.DurationLit):
+        return expr.micros
+    value = fold(ctx.env.check(expr, _bare(ctx), DURATION), ctx.sink)
     if value.failed:
         return None
     if value.type.kind is not Kind.DURATION or not isinstance(value.expr, ir.Literal):

@@ -31,7 +31,9 @@ def widen(value: Typed, target: Type, sink: Sink) -> Typed:
         return literal(None, want.optional(), value.span)
     if isinstance(value.expr, ir.Literal):
         return _widen_literal(value, want, sink)
-    result = replace(want, nullable=have.nullable)
+    if have.kind is want.kind and have.kind is not Kind.DECIMAL:
+        return value
+    result = want.with_null(have.nullable)
     match have.kind, want.kind:
         case (Kind.INT | Kind.DECIMAL, Kind.FLOAT):
             return call("to_float", (value,), result, value.span)

@@ -67,7 +67,7 @@ def declared_unit(
 
 def _base_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
     name = tree.name.text
-    if not name:
+    if not name or name == ast.BAD_TYPE:
         return ERROR
     if name in _PLAIN:
         if tree.sizes or tree.values or tree.parts:

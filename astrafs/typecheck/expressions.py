@@ -46,7 +46,7 @@ def check(expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed:
         case ast.Binary():
             return _binary(expr, ctx, want)
         case ast.IntLit():
-            return _int(expr.value, expr.span, ctx)
+            return _int(expr.value, expr.span)
         case ast.NumberLit():
             return _number(expr.value, expr.span, want, ctx)
         case ast.StringLit():
@@ -105,16 +105,9 @@ def check_condition(expr: ast.Expr, ctx: Context, whose: str) -> Typed:
     return failed(expr.span)
 
 
-def _int(value: int, span: Span, ctx: Context) -> Typed:
+def _int(value: int, span: Span) -> Typed:
     if not -MAX_INT - 1 <= value <= MAX_INT:
-        ctx.sink.emit(
-            codes.NOT_A_VALUE.at(
-                span,
-                f"ints lie between {-MAX_INT - 1:,} and {MAX_INT:,}",
-                title="an int has 64 bits",
-            ).help("write it with a point for a float or decimal")
-        )
-        return failed(span)
+        return failed(span)  # the parser has reported it
     return literal(value, INT, span, Decimal(value))
 
 
@@ -133,7 +126,7 @@ def _unary(expr: ast.Unary, ctx: Context, want: Type | None) -> Typed:
     if expr.op == "-":
         match expr.operand:
             case ast.IntLit(value=value):
-                return _int(-value, expr.span, ctx)
+                return _int(-value, expr.span)
             case ast.NumberLit(value=number):
                 return _number(-number, expr.span, want, ctx)
             case ast.DurationLit(micros=micros):

@@ -162,7 +162,7 @@ def _table(
         return failed(expr.span)
     column = schema.columns.get(field.text)
     if column is None:
-        if not schema.broken:
+        if not schema.broken and not ctx.env.symbols.is_lost(field.text):
             found = name_codes.UNKNOWN_COLUMN.at(
                 field.span,
                 "not a column of the table",
@@ -284,7 +284,8 @@ def _entity(
 
 
 def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
-    if (info.name, field.text) in ctx.env.symbols.withheld:
+    symbols = ctx.env.symbols
+    if (info.name, field.text) in symbols.withheld or symbols.is_lost(field.text):
         return
     found = name_codes.UNKNOWN_FEATURE.at(
         field.span,

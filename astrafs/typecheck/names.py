@@ -140,7 +140,7 @@ def pick_version(
 
 
 def _report(expr: ast.Name, name: str, symbol: Symbol | None, ctx: Context) -> None:
-    if ctx.broken or ctx.scope.is_broken(name):
+    if ctx.broken or ctx.scope.is_broken(name) or ctx.env.symbols.is_lost(name):
         return
     rows = ctx.rows
     if rows is not None and rows.schema.broken and ctx.place is Place.FEATURE and symbol is None:

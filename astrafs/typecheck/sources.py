@@ -38,8 +38,8 @@ class _SourceChecker:
         self.env = env
         self.sink = env.sink
         self.scope: ModuleScope = env.symbols.modules[symbol.module]
-        self.constants = Context(env, self.scope, env.sink, Place.CONST)
         self.columns: dict[str, NamedValue] = {}
+        self.constants = Context(env, self.scope, env.sink, Place.CONST, columns=self.columns)
         self.clauses: dict[str, Span] = {}
         self.broken = False
 
@@ -62,7 +62,8 @@ class _SourceChecker:
             self.misfit(tree.max_age.span, "`max_age` belongs to tables", "remove it")
         if tree.retention is not None and tree.table:
             self.misfit(tree.retention.span, "`retention` belongs to sources", "remove it")
-        schema = RowSchema(self.symbol, self.columns, broken=self.broken)
+        broken = self.broken or self.scope.lost is not None
+        schema = RowSchema(self.symbol, self.columns, broken=broken)
         self.env.schemas[self.symbol.qualified] = schema
         expects, origins = self.expects(schema)
         source = ir.Source(
@@ -90,7 +91,7 @@ class _SourceChecker:
 
     def declare_columns(self) -> tuple[ir.SourceColumn, ...]:
         """Declare every column; a second one of a name is reported and left out."""
-        if not self.tree.columns:
+        if not self.tree.columns and self.scope.lost is None:
             self.sink.emit(
                 name_codes.EMPTY_BLOCK.at(
                     self.symbol.span, "no column follows", title=f"a {self.word} without columns"
@@ -170,7 +171,8 @@ class _SourceChecker:
     def named_column(self, ident: ast.Ident, clause: str) -> NamedValue | None:
         """Return the column that a clause names; reports one that is not declared."""
         column = self.columns.get(ident.text)
-        if column is None and ident.text and not self.broken:
+        lost = self.scope.is_broken(ident.text) or self.broken
+        if column is None and ident.text and not lost:
             found = name_codes.UNKNOWN_COLUMN.at(
                 ident.span,
                 f"not a column of `{self.symbol.name}`",

@@ -32,7 +32,7 @@ def check_view(symbol: Symbol, env: Environment) -> tuple[ir.View, ViewOrigin] |
     entity = env.entities.get(target.qualified) if target is not None else None
     if entity is None:
         return None
-    if not tree.items:
+    if not tree.items and scope.lost is None:
         env.sink.emit(
             name_codes.EMPTY_BLOCK.at(
                 symbol.span, "no feature follows", title=f"view `{symbol.name}` has no columns"

@@ -14,7 +14,8 @@ from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident, sql_type
 from astrafs.backends.duckdb.script import Script
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels import KERNELS
+from astrafs.kernels.exact import EXACT_KERNELS
+from astrafs.kernels.scalar import KERNELS as SCALAR_KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.runtime.result import from_engine
@@ -24,6 +25,7 @@ from tests.parity.compare import Failure, Outcome
 from tests.parity.engines import output_schema, shuffled
 from tests.parity.model import Case, Data, Value, arrow_type, engine_type
 
+KERNELS = {**EXACT_KERNELS, **SCALAR_KERNELS}
 AS_OF = "getvariable('as_of')::BIGINT"
 CHECK_FAILED = "AFS0937"
 """The only contract that a script itself can find broken: a stream's time before the row's own."""

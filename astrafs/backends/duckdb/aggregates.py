@@ -119,10 +119,10 @@ def _events(
 
     layers = Layers(leaves, time="@e")
     for place, key in enumerate(head.keys):
-        layers.add(f"@key{place}", key, as_leaf=False)
+        layers.add(f"@key{place}", key)
     conditions: list[str] = []
     if head.block_where is not None:
-        layers.add("@keep", head.block_where, "the block's condition", as_leaf=False)
+        layers.add("@keep", head.block_where, "the block's condition")
         conditions.append('r."@keep"')
     columns: dict[str, str] = {}
     named: dict[ir.Expr, str] = {}
@@ -130,7 +130,7 @@ def _events(
     def column(expr: ir.Expr, hint: str) -> str:
         if expr not in named:
             named[expr] = f"@{hint}{len(named)}"
-            layers.add(named[expr], expr, as_leaf=False)
+            layers.add(named[expr], expr)
             columns[named[expr]] = named[expr]
         return named[expr]
 

@@ -18,6 +18,7 @@ from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.rows import AS_OF, row_relation
 from astrafs.backends.duckdb.script import Script
+from astrafs.deep import deeply
 from astrafs.plan import ir
 from astrafs.plan.prune import reachable
 from astrafs.plan.tree import walk
@@ -42,6 +43,10 @@ def compile_view(
     every key known at the as-of time; or every known key at each time of ``grid_times``. Raises
     KeyError for unknown names and :class:`NoKnownKeysError` where a view needs a spine.
     """
+    return deeply(lambda: _compile(plan, view, outputs, mode))
+
+
+def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode) -> Script:
     chosen = _chosen(plan, view, outputs)
     pruned = reachable(replace(plan, views=(chosen,)), view)
     build = Builder(pruned)
@@ -137,7 +142,7 @@ def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], g
         }
         layers = Layers(leaves, time="@e")
         for place, key in enumerate(keys):
-            layers.add(f"@k{place}", key, as_leaf=False)
+            layers.add(f"@k{place}", key)
         # Visible from the first instant after the event; facts known ahead are visible once known.
         seen = '"@k"' if build.base(rows).ahead else 'greatest("@k", "@e" + 1)'
         layers.add_sql("@seen", seen, 0)

@@ -35,8 +35,12 @@ def evaluate(
             node for expr in exprs for node in walk(expr) if isinstance(node, ir.Aggregate)
         )
     )
+    places = {field.name: place for place, field in enumerate(entity.keys)}
     leaves: dict[ir.Expr, str] = {
-        ir.KeyPart(field.name, field.type): f"@k{place}" for place, field in enumerate(entity.keys)
+        node: f"@k{places[node.name]}"
+        for expr in exprs
+        for node in walk(expr)
+        if isinstance(node, ir.KeyPart)
     }
     relation = questions
     if aggregates:
@@ -76,6 +80,10 @@ def evaluate(
             ):
                 ready[name] = None
         relation = _scalars(build, entity, relation, list(ready), leaves, done)
+        for expr in exprs:
+            for node in walk(expr):
+                if isinstance(node, ir.FeatureRef) and node.feature in ready:
+                    leaves[node] = done[node.feature]
         remaining = [name for name in remaining if name not in ready]
     return relation, done
 
@@ -143,20 +151,18 @@ def _scalars(
     pending = list(names)
     while pending:
         layers = Layers(leaves)
-        added: list[ir.FeatureId] = []
+        for earlier, column in done.items():
+            layers.name(earlier, column)
         while pending and layers.depth < _DEEPEST:
             name = pending.pop(0)
             feature = build.features[name]
             column = f"{name.name}@{name.version}" if name.version > 1 else name.name
-            layers.add(column, feature.expression, str(name), as_leaf=False)
-            layers.name(ir.FeatureRef(name, feature.type), column)
-            added.append(name)
+            layers.add(column, feature.expression, str(name))
+            layers.name(name, column)
             done[name] = column
         scratch = ", ".join(ident(column) for column in layers.scratch)
         sql = layers.select(relation)
         if scratch:
             sql = f"SELECT * EXCLUDE ({scratch})\nFROM ({sql})"
         relation = build.step(f"features {entity.name}", sql, f"{entity.name}: features")
-        for name in added:
-            leaves[ir.FeatureRef(name, build.features[name].type)] = done[name]
     return relation

@@ -45,26 +45,20 @@ class Layers:
     _columns: list[list[tuple[str, str, str]]] = field(default_factory=list)
     _levels: dict[str, int] = field(default_factory=dict)
     _hoisted: dict[str, Text] = field(default_factory=dict)
-    _named: dict[ir.Expr, Text] = field(default_factory=dict)
+    _named: dict[ir.FeatureId, Text] = field(default_factory=dict)
     _heavy: dict[int, bool] = field(default_factory=dict)
 
-    def add(self, name: str, expr: ir.Expr, comment: str = "", *, as_leaf: bool = True) -> None:
-        """Compute ``expr`` as the column ``name``; later expressions may refer to it where
-        ``as_leaf``.
-        """
+    def add(self, name: str, expr: ir.Expr, comment: str = "") -> None:
+        """Compute ``expr`` as the column ``name``."""
         value = self.emit(expr)
         sql = value.sql
         if expr.type.kind is Kind.FLOAT and not value.atom:
             sql = f"{sql} + 0.0::DOUBLE"  # -0.0 is 0.0
-        column = self._put(name, sql, value.level, comment)
-        if as_leaf:
-            self._named[expr] = column
+        self._put(name, sql, value.level, comment)
 
-    def name(self, expr: ir.Expr, column: str) -> None:
-        """Let ``expr`` (a feature reference) stand for the column that ``add`` made under that
-        name.
-        """
-        self._named[expr] = Text(ident(column), self._levels[column], True)
+    def name(self, feature: ir.FeatureId, column: str) -> None:
+        """Let references to ``feature`` read ``column``: made by ``add``, or of the relation."""
+        self._named[feature] = Text(ident(column), self._levels.get(column, 0), True)
 
     def add_sql(self, name: str, sql: str, level: int, comment: str = "") -> None:
         """Compute ready-made SQL text as the column ``name``."""
@@ -74,12 +68,6 @@ class Layers:
         """Return the text of ``expr``. ``guard`` is the condition under which it is evaluated at
         all.
         """
-        known = self._named.get(expr)
-        if known is not None:
-            return known
-        column = self.leaves.get(expr)
-        if column is not None:
-            return Text(ident(column), 0, True)
         match expr:
             case ir.Literal():
                 return Text(literal(expr.value, expr.type), 0, True)
@@ -87,8 +75,10 @@ class Layers:
                 return Text(ident(self.time), 0, True)
             case ir.Call():
                 return self._call(expr, guard)
+            case ir.FeatureRef() if expr.feature in self._named:
+                return self._named[expr.feature]
             case _:
-                raise KeyError(f"nothing computes {expr}")
+                return Text(ident(self.leaves[expr]), 0, True)
 
     def select(
         self, relation: str, columns: Mapping[str, str] | None = None, where: str = ""

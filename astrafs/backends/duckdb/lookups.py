@@ -86,7 +86,7 @@ def _attach_group(
     layers = Layers(leaves, time=time)
     keys = []
     for place, key in enumerate(head.keys):
-        layers.add(f"@look{place}", key, as_leaf=False)
+        layers.add(f"@look{place}", key)
         keys.append(f"@look{place}")
     shift = f" - {head.offset}" if head.offset > 0 else f" + {-head.offset}" if head.offset else ""
     layers.add_sql("@when", f"{ident(time)}{shift}", 0)

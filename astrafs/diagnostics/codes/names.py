@@ -32,9 +32,9 @@ source payments
 UNKNOWN_NAME = Code(
     "AFS0201",
     "unknown name",
-    explain="""A name resolves in its own file or in a `use` line, never otherwise: there is no search path and
-no wildcard. In an expression it is a column, a key, a feature of the same entity, a loop
-variable or a constant; elsewhere a declaration of the kind that the place wants.""",
+    explain="""A name resolves in its own file or in a `use` line, never otherwise: there is no
+search path and no wildcard. In an expression it is a column, a key, a feature of the same entity,
+a loop variable or a constant; elsewhere a declaration of the kind that the place wants.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -68,8 +68,8 @@ entity User { user_id: int }
 UNKNOWN_IMPORT = Code(
     "AFS0203",
     "the module has no such name",
-    explain="""The file that the `use` line names exists, and declares nothing of that name. What a file
-imports itself is not handed on: name the file that declares it.""",
+    explain="""The file that the `use` line names exists, and declares nothing of that name. What a
+file imports itself is not handed on: name the file that declares it.""",
     bad="""use common.customers.{Usr}
 # file: common/customers.afs
 entity User { user_id: int }
@@ -84,8 +84,8 @@ entity User { user_id: int }
 UNUSED_IMPORT = Code(
     "AFS0204",
     "unused import",
-    explain="""A `use` line brings in a name that the file never mentions. It costs nothing but misleads the
-reader about what the file depends on.""",
+    explain="""A `use` line brings in a name that the file never mentions. It costs nothing but
+misleads the reader about what the file depends on.""",
     bad="""use common.customers.{User}
 
 entity Shop { shop_id: int }
@@ -101,9 +101,9 @@ entity User { user_id: int }
 DUPLICATE_NAME = Code(
     "AFS0205",
     "a name is declared twice",
-    explain="""Every name has one meaning where it can be seen: declarations of a file, columns of a source,
-features of an entity (in all files), columns of a view. Names that differ only in the case of
-their letters count as the same, because some stores fold them. A changed feature is a new
+    explain="""Every name has one meaning where it can be seen: declarations of a file, columns of
+a source, features of an entity (in all files), columns of a view. Names that differ only in the
+case of their letters count as the same, because some stores fold them. A changed feature is a new
 version: `name@2`.""",
     bad=_BASE
     + """
@@ -127,8 +127,8 @@ features for User from payments {
 UNKNOWN_COLUMN = Code(
     "AFS0206",
     "unknown column",
-    explain="""A clause (`key`, `time`, `known`, `by`) or a lookup in a table names a column that is not
-declared. Names are checked against the declaration, with or without data.""",
+    explain="""A clause (`key`, `time`, `known`, `by`) or a lookup in a table names a column that
+is not declared. Names are checked against the declaration, with or without data.""",
     bad=_BASE
     + """
 features for User from payments by user {
@@ -147,8 +147,8 @@ features for User from payments by user_id {
 UNKNOWN_FEATURE = Code(
     "AFS0207",
     "unknown feature",
-    explain="""`Entity[key].feature` finds any feature of the entity, in whichever file it is declared. There
-is none of this name.""",
+    explain="""`Entity[key].feature` finds any feature of the entity, in whichever file it is
+declared. There is none of this name.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -175,8 +175,8 @@ view checkout for Checkout { User[user_id].payments_7d }
 UNKNOWN_FUNCTION = Code(
     "AFS0208",
     "unknown function",
-    explain="""Functions are the builtins, the aggregates, and the `fn` declarations of this file or its `use`
-lines.""",
+    explain="""Functions are the builtins, the aggregates, and the `fn` declarations of this file
+or its `use` lines.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -195,7 +195,8 @@ features for User from payments {
 UNKNOWN_VERSION = Code(
     "AFS0209",
     "unknown version of a feature",
-    explain="""`name@2` pins a version. A plain `name` is the latest version that is not deprecated.""",
+    explain="""`name@2` pins a version. A plain `name` is the latest version that is not
+deprecated.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -218,33 +219,29 @@ features for User from payments {
 WRONG_KIND = Code(
     "AFS0210",
     "the name is of another kind",
-    explain="""The name is declared, as something else than the place wants: a table where events are wanted, a
-window where a value is.""",
+    explain="""The name is declared, as something else than the place wants: a table where events
+are wanted, a window where a value is.""",
     bad=_BASE
     + """
 features for User from payments {
   ## Payments of the past week.
-  payments_7d: int = count() over 7d
+  spend_7d: float = sum(usd) over 7d
 }
-
-view risk for payments { payments_7d }
 """,
     good=_BASE
     + """
 features for User from payments {
   ## Payments of the past week.
-  payments_7d: int = count() over 7d
+  spend_7d: float = sum(amount) over 7d
 }
-
-view risk for User { payments_7d }
 """,
 )
 REFERENCE_CYCLE = Code(
     "AFS0211",
     "definitions depend on one another in a circle",
-    explain="""Features, streams, constants, windows, functions and keys may refer to one another in any order,
-as long as following the references comes to an end. A reference to a plain name means its
-latest version; a new version that builds on the old one pins it: `name@1`.""",
+    explain="""Features, streams, constants, windows, functions and keys may refer to one another
+in any order, as long as following the references comes to an end. A reference to a plain name
+means its latest version; a new version that builds on the old one pins it: `name@1`.""",
     bad="""owner "risk@acme.test"
 
 entity User { user_id: int }
@@ -271,8 +268,8 @@ features for User {
 MISSING_DOC = Code(
     "AFS0212",
     "a feature has no description",
-    explain="""A feature is read by people who did not write it, long after. The `##` line above it is its
-description in every listing.""",
+    explain="""A feature is read by people who did not write it, long after. The `##` line above it
+is its description in every listing.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -290,8 +287,8 @@ features for User from payments {
 MISSING_OWNER = Code(
     "AFS0213",
     "a feature has no owner",
-    explain="""Somebody must answer for a feature. The `owner` line of a file holds for all features in it;
-`@owner(...)` above one names another.""",
+    explain="""Somebody must answer for a feature. The `owner` line of a file holds for all
+features in it; `@owner(...)` above one names another.""",
     bad="""entity User { user_id: int }
 
 features for User {
@@ -312,8 +309,8 @@ features for User {
 BAD_ANNOTATION = Code(
     "AFS0214",
     "an annotation is not understood",
-    explain="""Above a feature may stand `@owner("team")`, `@tags("a", "b")` and `@deprecated("what to use")`,
-each at most once.""",
+    explain="""Above a feature may stand `@owner("team")`, `@tags("a", "b")` and `@deprecated("what
+to use")`, each at most once.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -334,7 +331,8 @@ features for User from payments {
 DEPRECATED = Code(
     "AFS0215",
     "a deprecated feature is used",
-    explain="""The version that the reference means is marked `@deprecated`; its text says what to use.""",
+    explain="""The version that the reference means is marked `@deprecated`; its text says what to
+use.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -364,8 +362,8 @@ features for User from payments {
 NO_ENTITY_KEY = Code(
     "AFS0216",
     "the rows have no key of the entity",
-    explain="""Rows belong to an entity through, in this order: the columns after `by`; the one column whose
-type is the entity; columns with exactly the names and types of its key.""",
+    explain="""Rows belong to an entity through, in this order: the columns after `by`; the one
+column whose type is the entity; columns with exactly the names and types of its key.""",
     bad=_BASE
     + """
 entity Shop { shop_id: int }
@@ -388,8 +386,8 @@ features for Shop from payments {
 AMBIGUOUS_ENTITY_KEY = Code(
     "AFS0217",
     "the rows have several keys of the entity",
-    explain="""Two columns hold keys of the entity (a sender and a receiver, an origin and a destination): the
-block must say which one its features are about.""",
+    explain="""Two columns hold keys of the entity (a sender and a receiver, an origin and a
+destination): the block must say which one its features are about.""",
     bad=_BASE
     + """
 ## Transfers between users.
@@ -424,8 +422,8 @@ features for User from transfers by sender {
 BAD_TEMPLATE = Code(
     "AFS0218",
     "a template does not expand to a name",
-    explain="""A `for` runs over durations, numbers and texts known when compiling, and `{x}` in a name is
-replaced by the value as it is written. The result must be a name.""",
+    explain="""A `for` runs over durations, numbers and texts known when compiling, and `{x}` in a
+name is replaced by the value as it is written. The result must be a name.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -464,7 +462,8 @@ features for User from payments {
 TOO_LARGE = Code(
     "AFS0220",
     "the project is too large",
-    explain="""A project holds at most 10,000 features (after expansion of its templates) and 2,000 files.""",
+    explain="""A project holds at most 10,000 features (after expansion of its templates) and 2,000
+files.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -493,8 +492,8 @@ features for User from payments {
 RESERVED_NAME = Code(
     "AFS0221",
     "the name already means something else",
-    explain="""A `fn` cannot take the name of a builtin function or aggregate: a reader could not tell which
-one a call means.""",
+    explain="""A `fn` cannot take the name of a builtin function or aggregate: a reader could not
+tell which one a call means.""",
     bad="""fn abs(x: float) -> float = x
 """,
     good="""fn magnitude(x: float) -> float = abs(x)

@@ -32,9 +32,9 @@ source payments
 WRONG_TYPE = Code(
     "AFS0301",
     "the value has another type than declared",
-    explain="""Every feature and computed column declares its type, and its value must fit: an int widens to
-float and decimal, a decimal to one that holds all its digits. Nothing narrows by itself: write
-`int(x)`, `float(x)`, `decimal(x, p, s)` or `string(x)`.""",
+    explain="""Every feature and computed column declares its type, and its value must fit: an int
+widens to float and decimal, a decimal to one that holds all its digits. Nothing narrows by
+itself: write `int(x)`, `float(x)`, `decimal(x, p, s)` or `string(x)`.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -53,9 +53,9 @@ features for User from payments {
 MAY_BE_NULL = Code(
     "AFS0302",
     "the value may be null",
-    explain="""Whether a value may be null is part of its type: `T?` does not go where `T` is wanted. `x ??
-default` gives a value for the null; `if x is null then ... else ...`, and a `where x is not
-null`, are understood: x is not null on the other side.""",
+    explain="""Whether a value may be null is part of its type: `T?` does not go where `T` is
+wanted. `x ?? default` gives a value for the null; `if x is null then ... else ...`, and a `where
+x is not null`, are understood: x is not null on the other side.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -74,8 +74,8 @@ features for User from payments {
 BAD_OPERANDS = Code(
     "AFS0303",
     "the operator does not take these types",
-    explain="""Operators take the types that their table lists: `+` adds numbers, durations, and a duration to
-a timestamp; `concat(a, b)` joins strings; dates have `add_days` and `days_between`.""",
+    explain="""Operators take the types that their table lists: `+` adds numbers, durations, and a
+duration to a timestamp; `concat(a, b)` joins strings; dates have `add_days` and `days_between`.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -132,8 +132,8 @@ features for User from payments {
 UNKNOWN_TYPE = Code(
     "AFS0306",
     "unknown type",
-    explain="""Types are `int`, `float`, `decimal(p, s)`, `bool`, `string`, `bytes`, `timestamp`, `date`,
-`duration`, `enum("a", ...)`, and the entities that the file declares or imports.""",
+    explain="""Types are `int`, `float`, `decimal(p, s)`, `bool`, `string`, `bytes`, `timestamp`,
+`date`, `duration`, `enum("a", ...)`, and the entities that the file declares or imports.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -152,8 +152,8 @@ features for User from payments {
 BAD_TYPE = Code(
     "AFS0307",
     "a type that cannot be",
-    explain="""Decimals have 1 to 38 digits, enums at least one value and none twice, and only numbers have a
-unit. A column cannot hold a key of several parts: declare a column per part.""",
+    explain="""Decimals have 1 to 38 digits, enums at least one value and none twice, and only
+numbers have a unit. A column cannot hold a key of several parts: declare a column per part.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -172,8 +172,8 @@ features for User from payments {
 UNKNOWN_ENUM_VALUE = Code(
     "AFS0308",
     "the enum has no such value",
-    explain="""A text beside an enum is checked against the values that the enum lists, so that a misspelt
-value is found when compiling and not by a feature that is always zero.""",
+    explain="""A text beside an enum is checked against the values that the enum lists, so that a
+misspelt value is found when compiling and not by a feature that is always zero.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -192,8 +192,8 @@ features for User from payments {
 UNIT_MISMATCH = Code(
     "AFS0309",
     "units do not fit",
-    explain="""Numbers with a unit add, subtract and compare only with numbers of the same unit; `*` and `/`
-multiply and divide units. A literal takes on the unit of the other side.""",
+    explain="""Numbers with a unit add, subtract and compare only with numbers of the same unit;
+`*` and `/` multiply and divide units. A literal takes on the unit of the other side.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -212,8 +212,9 @@ features for User from payments {
 BARE_COLUMN = Code(
     "AFS0310",
     "a column is used without an aggregate",
-    explain="""A source has many rows per entity and a feature one value, so the feature must say how the rows
-become one: `last(x) over all` is the latest value, `mean(x) over 7d` the mean of a week.""",
+    explain="""A source has many rows per entity and a feature one value, so the feature must say
+how the rows become one: `last(x) over all` is the latest value, `mean(x) over 7d` the mean of a
+week.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -232,8 +233,8 @@ features for User from payments {
 MISPLACED_AGGREGATE = Code(
     "AFS0311",
     "an aggregate cannot stand here",
-    explain="""Aggregates stand in features, over the rows of their block. A column of a stream, a condition or
-another aggregate sees one row: look up a feature there.""",
+    explain="""Aggregates stand in features, over the rows of their block. A column of a stream, a
+condition or another aggregate sees one row: look up a feature there.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -252,7 +253,8 @@ features for User from payments {
 NO_ROWS = Code(
     "AFS0312",
     "there are no rows to aggregate",
-    explain="""A `features` block without `from` derives features from others; it has no rows of its own.""",
+    explain="""A `features` block without `from` derives features from others; it has no rows of
+its own.""",
     bad=_BASE
     + """
 features for User {
@@ -271,9 +273,9 @@ features for User from payments {
 BAD_TIME_COLUMN = Code(
     "AFS0313",
     "the column cannot be a time",
-    explain="""`time` and `known` name a `timestamp` column that is never null. A date is not an instant (a day
-is 24 hours long and starts at another moment in each zone), a number needs its unit: declare
-`timestamp in "Zone/Name"` or `timestamp in "unix:s"`.""",
+    explain="""`time` and `known` name a `timestamp` column that is never null. A date is not an
+instant (a day is 24 hours long and starts at another moment in each zone), a number needs its
+unit: declare `timestamp in "Zone/Name"` or `timestamp in "unix:s"`.""",
     bad=_BASE
     + """
 ## Logins.
@@ -296,8 +298,8 @@ source logins from parquet("logins.parquet") key id time day {
 BAD_KEY_COLUMN = Code(
     "AFS0314",
     "the column cannot be a key",
-    explain="""A key identifies a row or an entity: it is never null and never a float, whose equal values may
-print differently. Every source and table has one: it also orders rows of equal times.""",
+    explain="""A key identifies a row or an entity: it is never null and never a float, whose equal
+values may print differently. Every source and table has one: it also orders rows of equal times.""",
     bad=_BASE
     + """
 ## Logins.
@@ -322,8 +324,8 @@ BAD_LOOKUP = Code(
     "a lookup that cannot be",
     explain="""`Entity[key].feature` wants a key of that entity, or one value per key column;
 `table[key].column` one value per key column of the table. Keys are nominal: an int is no `User`
-until `User(x)` makes it one. Lookups stand in features, views and streams, where there is a
-time to look at.""",
+until `User(x)` makes it one. Lookups stand in features, views and streams, where there is a time
+to look at.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -356,8 +358,8 @@ features for Checkout {
 NOT_CONSTANT = Code(
     "AFS0316",
     "the value must be known when compiling",
-    explain="""The durations of a source (`delay`, `retention`, `max_age`, `settles`) are part of the program's
-meaning, so they cannot depend on data.""",
+    explain="""The durations of a source (`delay`, `retention`, `max_age`, `settles`) are part of
+the program's meaning, so they cannot depend on data.""",
     bad=_BASE
     + """
 ## Logins.
@@ -382,8 +384,8 @@ source logins from parquet("logins.parquet") key id time at delay 5m {
 BAD_CONDITION = Code(
     "AFS0317",
     "the condition is not a bool",
-    explain="""`where`, `expect` and `if` take a condition. There is no truth of numbers or texts: compare
-them.""",
+    explain="""`where`, `expect` and `if` take a condition. There is no truth of numbers or texts:
+compare them.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -402,8 +404,8 @@ features for User from payments {
 TOO_COMPLEX = Code(
     "AFS0318",
     "the expression is too large",
-    explain="""Functions and columns of streams are put in place of their names. The expression that this gives
-may be 300 levels deep and hold 20,000 operations.""",
+    explain="""Functions and columns of streams are put in place of their names. The expression
+that this gives may be 300 levels deep and hold 20,000 operations.""",
     bad="""fn f0(x: int) -> int = x + x + x + x
 fn f1(x: int) -> int = f0(x) + f0(x) + f0(x) + f0(x)
 fn f2(x: int) -> int = f1(x) + f1(x) + f1(x) + f1(x)
@@ -420,32 +422,46 @@ fn f1(x: int) -> int = f0(x) + f0(x)
 BAD_VIEW_ITEM = Code(
     "AFS0319",
     "this cannot be a column of a view",
-    explain="""A view lists features, lookups of features and fields; computing is a feature's task, so that
-the value has a name, a type and a description.""",
+    explain="""A view lists features, lookups of features and fields; computing is a feature's
+task, so that the value has a name, a type and a description.""",
     bad=_BASE
     + """
-features for User from payments {
-  ## Payments of the past week.
-  payments_7d: int = count() over 7d
+## Euro rates.
+table rates from csv("rates.csv") key currency time at {
+  currency: string
+  rate:     float
+  at:       timestamp
 }
 
-view risk for User { payments_7d + 1 as more }
+request Trip { currency: string }
+
+view euro for Trip { rates[currency].rate }
 """,
     good=_BASE
     + """
-features for User from payments {
-  ## Payments of the past week.
-  payments_7d: int = count() over 7d
+## Euro rates.
+table rates from csv("rates.csv") key currency time at {
+  currency: string
+  rate:     float
+  at:       timestamp
 }
 
-view risk for User { payments_7d as more }
+request Trip { currency: string }
+
+features for Trip {
+  ## Euro rate.
+  rate: float? = rates[currency].rate
+}
+
+view trip for Trip { rate }
 """,
 )
 BAD_COLUMN_CLAUSE = Code(
     "AFS0320",
     "a clause does not fit",
-    explain="""Some clauses belong to sources only (`retention`), some to tables (`static`, `max_age`), some
-exclude one another (`known` and `delay`), and files are `parquet`, `csv` or `jsonl`.""",
+    explain="""Some clauses belong to sources only (`retention`), some to tables (`static`,
+`max_age`), some exclude one another (`known` and `delay`), and files are `parquet`, `csv` or
+`jsonl`.""",
     bad=_BASE
     + """
 ## Logins.
@@ -466,20 +482,20 @@ source logins from parquet("logins.parquet") key id time at retention 90d {
 NOT_A_VALUE = Code(
     "AFS0321",
     "this is not a value",
-    explain="""The expression has no value here: a number beyond 64 bits, a constant that overflows, `t` inside
-an aggregate, a part of something that has none.""",
+    explain="""The expression has no value here: a constant that overflows, `t` inside an
+aggregate, a part of something that has none.""",
     bad=_BASE
     + """
 features for User from payments {
   ## Payments of the past week.
-  big: int = 9223372036854775808
+  age: duration? = max(t - at) over 7d
 }
 """,
     good=_BASE
     + """
 features for User from payments {
   ## Payments of the past week.
-  big: int = 9223372036854775807
+  age: duration? = t - min(at) over 7d
 }
 """,
 )

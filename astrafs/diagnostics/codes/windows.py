@@ -32,8 +32,8 @@ source payments
 MISSING_WINDOW = Code(
     "AFS0401",
     "an aggregate has no window",
-    explain="""An aggregate says over which rows it goes: `over 7d`, `over last 5`, `over all`. There is no
-default, because every default has misled somebody.""",
+    explain="""An aggregate says over which rows it goes: `over 7d`, `over last 5`, `over all`.
+There is no default, because every default has misled somebody.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -52,13 +52,13 @@ features for User from payments {
 WINDOW_WITHOUT_AGGREGATE = Code(
     "AFS0402",
     "`over` needs an aggregate",
-    explain="""`over` says which rows an aggregate reads; a column or function by itself does not say how
-several rows become one value.""",
+    explain="""`over` says which rows an aggregate reads; a column or function by itself does not
+say how several rows become one value.""",
     bad=_BASE
     + """
 features for User from payments {
   ## Payments of the past week.
-  spend: float? = amount over 7d
+  spend: float? = abs(amount) over 7d
 }
 """,
     good=_BASE
@@ -72,8 +72,8 @@ features for User from payments {
 LENGTH_NOT_CONSTANT = Code(
     "AFS0403",
     "the length of a window must be known when compiling",
-    explain="""Lengths, offsets and row counts of windows are durations and numbers, constants or loop
-variables: what a feature reads must be provable before any data is read.""",
+    explain="""Lengths, offsets and row counts of windows are durations and numbers, constants or
+loop variables: what a feature reads must be provable before any data is read.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -92,27 +92,32 @@ features for User from payments {
 NOT_A_DURATION = Code(
     "AFS0404",
     "a window is measured in time",
-    explain="""A length in time is a duration: `7d`, `1h30m`, `500ms`. A number of rows is `last 5`.""",
+    explain="""A length in time is a duration: `7d`, `1h30m`, `500ms`. A number of rows is `last
+5`.""",
     bad=_BASE
     + """
+const week = 7
+
 features for User from payments {
   ## Payments of the past week.
-  n: int = count() over 7
+  n: int = count() over week
 }
 """,
     good=_BASE
     + """
+const week = 7d
+
 features for User from payments {
   ## Payments of the past week.
-  n: int = count() over 7d
+  n: int = count() over week
 }
 """,
 )
 EMPTY_WINDOW = Code(
     "AFS0405",
     "the window holds no time",
-    explain="""A window of no length, or one whose two edges coincide without both being included, holds no row
-whatever the data.""",
+    explain="""A window of no length, or one whose two edges coincide without both being included,
+holds no row whatever the data.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -150,8 +155,8 @@ features for User from payments {
 EDGES_REVERSED = Code(
     "AFS0407",
     "the edges of the window are the wrong way round",
-    explain="""Edges are ages, and the older one comes first: `[7d, 1h)` holds what is at most 7 days and more
-than one hour old.""",
+    explain="""Edges are ages, and the older one comes first: `[7d, 1h)` holds what is at most 7
+days and more than one hour old.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -170,8 +175,8 @@ features for User from payments {
 NEGATIVE_DURATION = Code(
     "AFS0408",
     "a duration above zero is wanted",
-    explain="""An `offset` moves a window back and cannot be negative (`next` looks forward, in labels);
-`every`, `within`, `delay` and the like are above zero.""",
+    explain="""An `offset` moves a window back and cannot be negative (`next` looks forward, in
+labels); `every`, `within`, `delay` and the like are above zero.""",
     bad=_BASE
     + """
 features for User from payments {

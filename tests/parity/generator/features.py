@@ -12,14 +12,28 @@ from tests.parity.generator.builder import Builder, EntityInfo, Rows
 from tests.parity.values import duration_text
 
 
+def _by_clauses(rows: Rows, entity: EntityInfo) -> list[str]:
+    """Return the ways to group ``rows`` by ``entity``; one key column alone needs no ``by``."""
+    if len(entity.keys) != 1:
+        return list(rows.keys.get(entity.name, ()))
+    columns = [one.text for one in rows.columns if one.type.required() == entity.type]
+    clauses = [f" by {name}" for name in columns]
+    return [*clauses, "", ""] if len(columns) == 1 else clauses
+
+
 def window_block(b: Builder) -> None:
     """Add a block of windowed features over some rows."""
     rng = b.rng
     choices = [
-        (rows, entity) for rows in b.rows for entity in b.entities if entity.name in rows.keys
+        (rows, entity, clauses)
+        for rows in b.rows
+        for entity in b.entities
+        if (clauses := _by_clauses(rows, entity))
     ]
-    rows, entity = rng.choice(choices)
-    by = rng.choice(rows.keys[entity.name])
+    rows, entity, clauses = rng.choice(choices)
+    by = rng.choice(clauses)
+    if by and len(entity.keys) == 1:
+        b.tag("features.by")
     header = f"features for {entity.name} from {rows.name}{by}"
     uses = {entity.name, rows.name}
     if b.chance(0.25):

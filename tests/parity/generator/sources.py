@@ -153,11 +153,6 @@ def _entity_columns(
         kind = entity.type.with_null(nullable)
         names = [b.name("e") for _ in range(2 if b.chance(0.25) else 1)]
         columns += [(Field(name, kind), "") for name in names]
-        if len(names) == 1 and b.chance(0.8):
-            keys[entity.name] = ("",)
-        else:
-            keys[entity.name] = tuple(f" by {name}" for name in names)
-            b.tag("features.by")
         return []
     parts = [
         Field(key.name, key.type.with_null(nullable and rng.random() < 0.7)) for key in entity.keys

@@ -101,15 +101,14 @@ def _computed(
         column = Ex(b.name("c"), value.type, frozenset({name}), column=True)
         made.append((column, value))
         b.tag("stream.computed")
-    singles = [one for one in b.entities if len(one.keys) == 1 and one.name not in keys]
-    if singles and b.chance(0.7):
+    singles = [one for one in b.entities if len(one.keys) == 1]
+    if singles and b.chance(0.4):
         entity = rng.choice(singles)
         key = lookups.key_expression(b, entity.type, pool)
         if key is not None and key.depth <= 2 and key.type.kind is Kind.KEY:
             uses |= key.uses | {entity.name}
             column = Ex(b.name("c"), key.type, frozenset({name}), column=True)
             made.append((column, key))
-            keys[entity.name] = (f" by {column.text}",)
             b.tag("stream.key_column")
     for entity_name, parts in base.composite[:1]:
         if b.chance(0.3):

@@ -1,0 +1,7 @@
+"""``python -m astrafs``."""
+
+from __future__ import annotations
+
+from astrafs.cli.entry import main
+
+main()

@@ -1,0 +1,393 @@
+"""The commands as a user types them: what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from astrafs.diagnostics.codes import ALL
+from tests.unit.cli.conftest import Cli
+
+ASTRAFS = (sys.executable, "-m", "astrafs")
+BROKEN = 'owner "x"\n\nentity User { user_id: int }\n\nview v for User {\n  missing\n}\n'
+
+
+def child(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start ``astrafs ARGUMENTS`` as a process of its own, with pipes."""
+    return subprocess.Popen(
+        [*ASTRAFS, *arguments],
+        cwd=cwd,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+def write(directory: Path, text: str = BROKEN, name: str = "broken.afs") -> Path:
+    """Write a file of a project and return it."""
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- init ------------------------------------------------------------------------------------
+
+
+def test_init_writes_a_project_that_checks_and_runs(shop: Path, cli: Cli) -> None:
+    checked = cli("check")
+    assert checked.err == ""
+    assert checked.out == "ok: 1 file, 1 source, 7 features, 1 view\n"
+    assert checked.code == 0
+    done = cli(
+        *("backfill", "customer_vector", "--spine", "data/spine.csv"),
+        *("--as-of", "2026-04-01", "-o", "customers.parquet"),
+    )
+    assert done.err == ""
+    assert done.code == 0
+    assert done.out.startswith("wrote customers.parquet: 36 rows, 6 features, in ")
+    manifest = json.loads((shop / "customers.parquet.manifest.json").read_text())
+    assert manifest["digest"] in done.out if "digest" in manifest else True
+
+
+def test_what_init_says_about_the_leak_is_true(shop: Path, cli: Cli) -> None:
+    program = shop / "shop.afs"
+    program.write_text(program.read_text().replace(" offset 30d", ""))
+    found = cli("check")
+    assert found.code == 1
+    assert re.search(r"error\[AFS05\d\d\]", found.out)
+    assert "offset 30d" in found.out
+
+
+def test_init_overwrites_nothing(shop: Path, cli: Cli) -> None:
+    (shop / "shop.afs").write_text("mine")
+    again = cli("init")
+    assert (again.code, again.out) == (2, "")
+    assert "error[AFS0019]" in again.err
+    assert (shop / "shop.afs").read_text() == "mine"
+
+
+def test_init_where_a_file_stands(tmp_path: Path, cli: Cli) -> None:
+    path = write(tmp_path)
+    assert "AFS0019" in cli("init", path).err
+    assert "AFS0018" in cli("init", path / "below").err
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+def test_problems_are_the_output_of_check(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path)
+    found = cli("check", tmp_path)
+    assert found.code == 1
+    assert found.err == ""
+    assert "--> broken.afs:6:3\n" in found.out
+    last = found.out.splitlines()[-1]
+    assert re.fullmatch(r"1 error.* \(more about the first: astrafs explain AFS\d{4}\)", last)
+
+
+def test_each_format_of_check(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path)
+    concise = cli("check", tmp_path, "--format", "concise")
+    assert re.match(r"broken\.afs:6:3: error\[AFS02\d\d\]: ", concise.out)
+    assert concise.out.count("\n") == 1
+    document = json.loads(cli("check", tmp_path, "--format", "json").out)
+    assert document["errors"] == 1
+    log = json.loads(cli("check", tmp_path, "--format", "sarif").out)
+    assert len(log["runs"][0]["results"]) == 1
+    assert cli("check", tmp_path, "--format", "github").out.startswith("::error ")
+    assert {cli("check", tmp_path, "--format", form).code for form in ("json", "github")} == {1}
+
+
+def test_a_file_is_checked_within_its_project(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, "", "astrafs.toml")
+    write(tmp_path)
+    good = write(tmp_path, 'owner "x"\n\nentity Shop { shop_id: int }\n', "sub/good.afs")
+    found = cli("check", good)
+    assert found.code == 0
+    assert "1 problem in other files" in found.out
+    assert cli("check", tmp_path / "sub").code == 1
+
+
+def test_check_of_standard_input(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = write(tmp_path, name="outside.txt")
+    with source.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        found = cli("check", "-")
+    assert found.code == 1
+    assert "--> stdin.afs:6:3" in found.out
+    write(tmp_path, "", "astrafs.toml")
+    write(tmp_path, "entity", "fixed.afs")
+    with source.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        found = cli("check", "-", "--stdin-name", "fixed.afs", "--format", "concise")
+    assert found.out.startswith("fixed.afs:6:3: ")
+    assert found.out.count("\n") == 1
+
+
+def test_mistakes_in_the_project_file_are_shown_in_it(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, "[project]\nnmae = 'x'\n", "astrafs.toml")
+    write(tmp_path, 'owner "x"\n\nentity User { user_id: int }\n', "a.afs")
+    found = cli("check", tmp_path)
+    assert found.code == 1
+    assert " --> astrafs.toml:2:1\n" in found.out
+    assert "2 | nmae = 'x'\n" in found.out
+    assert "help: did you mean `name`?" in found.out
+
+
+def test_an_empty_directory_is_told_what_to_do(tmp_path: Path, cli: Cli) -> None:
+    found = cli("check", tmp_path)
+    assert found.code == 1
+    assert "error[AFS0963]" in found.out
+    assert "astrafs init" in found.out
+
+
+def test_check_starts_without_engines(shop: Path) -> None:
+    script = (
+        "import sys\n"
+        "from astrafs.cli.app import main\n"
+        "try:\n    main(['check', '.'])\n"
+        "except SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "print(sorted({'duckdb', 'pyarrow', 'numpy', 'pandas', 'rich', 'hypothesis'}"
+        " & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=shop, text=True, capture_output=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# --- compile ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "view shop.customer_vector"),
+        (("--emit", "plan", "--view", "customer_vector"), "view shop.customer_vector"),
+        (("--emit", "ast"), "orders"),
+        (("--emit", "footprint"), "shop.Customer.return_share"),
+        (("--emit", "sql"), "SELECT"),
+        (("--emit", "sql", "--view", "customer_vector", "--features", "orders_7d"), "SELECT"),
+    ],
+)
+def test_each_thing_that_compile_shows(
+    shop: Path, cli: Cli, arguments: tuple[str, ...], words: str
+) -> None:
+    assert shop.is_dir()
+    found = cli("compile", *arguments)
+    assert (found.code, found.err) == (0, "")
+    assert words in found.out
+
+
+def test_the_plan_is_canonical_json(shop: Path, cli: Cli) -> None:
+    from astrafs.plan.json import dumps, loads
+
+    text = cli("compile", "--emit", "json").out
+    assert dumps(loads(text)) == text
+    assert cli("compile", "--emit", "plan", "--json").out == text
+    target = shop / "plan.json"
+    assert cli("compile", "--json", "-o", target).out == ""
+    assert target.read_text() == text
+    assert [one.name for one in shop.iterdir() if one.name.startswith(".plan")] == []
+
+
+def test_compile_refuses_a_program_with_errors(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path)
+    found = cli("compile", tmp_path)
+    assert (found.code, found.out) == (1, "")
+    assert "--> broken.afs:6:3" in found.err
+    tree = cli("compile", tmp_path, "--emit", "ast")
+    assert tree.code == 1
+    assert "User" in tree.out
+
+
+def test_compile_to_where_nothing_can_be_written(shop: Path, cli: Cli) -> None:
+    found = cli("compile", shop, "-o", shop / "gone" / "plan.txt")
+    assert found.code == 2
+    assert "error[AFS0018]" in found.err
+
+
+# --- usage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("chekc",), "AFS0010", "did you mean `check`"),
+        (("check", "--formt"), "AFS0010", "--format"),
+        (("check", "--format", "xml"), "AFS0010", "`sarif`"),
+        (("check", "nowhere"), "AFS0011", "nowhere"),
+        (("check", "data/orders.csv"), "AFS0011", "no `.afs` file"),
+        (("check", "--deny", "AFS9999"), "AFS0015", "AFS9999"),
+        (("check", "--allow", "AFS0951"), "AFS0015", "is an error"),
+        (("check", "--env", "prod"), "AFS0016", "[env.prod.sources]"),
+        (("compile", "--view", "customer_vectr"), "AFS0012", "did you mean"),
+        (("compile", "--emit", "sql", "--json"), "AFS0010", "--json"),
+        (("compile", "--features", "a"), "AFS0010", "--features"),
+        (("explain", "AFS9999"), "AFS0017", "astrafs explain"),
+        (("fmt", "--check", "--diff"), "AFS0010", "exclude"),
+        (("backfill",), "AFS0010", "view"),
+        (("backfill", "customer_vector"), "AFS0010", "--as-of"),
+    ],
+)
+def test_usage_errors_are_coded(
+    shop: Path, cli: Cli, arguments: tuple[str, ...], code: str, words: str
+) -> None:
+    assert shop.is_dir()
+    found = cli(*arguments)
+    assert found.code == 2
+    text = found.err + found.out
+    assert f"error[{code}]" in text
+    assert words.lower() in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nope", "--as-of", "2026-04-01"), "AFS0012", "customer_vector"),
+        (("customer_vector", "--as-of", "yesterday"), "AFS0014", "ISO 8601"),
+        (("customer_vector", "--as-of", "2026-04-01T10:00:00"), "AFS0014", "offset"),
+        (("customer_vector", "--as-of", "2026-02-30"), "AFS0014", "2026-02-30"),
+        (("customer_vector", "--as-of", "2026-04-01", "--spine", "gone.csv"), "AFS0011", "gone"),
+        (("customer_vector", "--as-of", "2026-04-01", "--from", "2026-01-01"), "AFS0010", "--to"),
+        (("customer_vector", "--as-of", "2026-04-01", "--time", "t"), "AFS0010", "--spine"),
+        (
+            ("customer_vector", "--as-of", "2026-04-01", "--features", "orders_7,last_amount"),
+            "AFS0013",
+            "orders_7d",
+        ),
+        (
+            ("customer_vector", "--as-of", "2026-04-01", "--spine", "data/spine.csv", "--key", "x"),
+            "AFS0015",
+            "pair",
+        ),
+        (("customer_vector", "--as-of", "2026-04-01", "--threads", "0"), "AFS0010", "--threads"),
+        (("customer_vector", "--as-of", "2026-04-01", "--memory-limit", "lots"), "", "lots"),
+    ],
+)
+def test_usage_errors_of_backfill(
+    shop: Path, cli: Cli, arguments: tuple[str, ...], code: str, words: str
+) -> None:
+    found = cli("backfill", *arguments, "-o", "x.parquet")
+    assert found.code == 2
+    assert f"error[{code}" in found.err
+    assert words in found.err
+    assert not (shop / "x.parquet").exists()
+
+
+def test_help_version_and_nothing(cli: Cli) -> None:
+    assert cli().code == cli("--help").code == cli("check", "-h").code == 0
+    assert "backfill" in cli().out
+    assert re.fullmatch(r"astrafs \d+\.\d+\.\d+\n", cli("--version").out)
+    assert cli("version").out == cli("--version").out
+
+
+# --- explain ---------------------------------------------------------------------------------
+
+
+def test_every_code_can_be_explained(cli: Cli) -> None:
+    listing = cli("explain").out
+    for name in ALL:
+        assert f"  {name}  " in listing
+        page = cli("explain", name.lower())
+        assert page.code == 0
+        assert page.out.startswith(f"{name}: ")
+
+
+def test_an_explanation_shows_what_its_bad_program_gets(cli: Cli) -> None:
+    code = next(one for one in ALL.values() if one.bad and not one.runtime)
+    page = cli("explain", code.id).out
+    assert f"[{code.id}]" in page
+    assert "Accepted" in page
+
+
+# --- endings ---------------------------------------------------------------------------------
+
+
+def test_an_internal_error_is_coded(shop: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the moon is full")
+
+    assert shop.is_dir()
+    monkeypatch.setattr("astrafs.driver.compile_project", broken)
+    found = cli("check")
+    assert found.code == 70
+    assert "error[AFS0001]" in found.err
+    assert "the moon is full" in found.err
+    assert "Traceback" not in found.err
+    assert "Traceback" in cli("--debug", "check").err
+    assert "Traceback" in cli("check", "--debug").err
+    monkeypatch.setenv("ASTRAFS_DEBUG", "1")
+    assert "Traceback" in cli("check").err
+
+
+def test_an_interrupt_is_one_line(shop: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert shop.is_dir()
+    monkeypatch.setattr("astrafs.driver.compile_project", interrupted)
+    found = cli("check")
+    assert (found.code, found.out) == (130, "")
+    assert found.err.strip() == "interrupted; nothing was written"
+
+
+def test_a_closed_pipe_is_quiet(shop: Path) -> None:
+    process = child("compile", "--emit", "json", cwd=shop)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr as stream:
+        assert stream.read() == ""
+    assert process.wait() == 141
+
+
+def test_colour_follows_the_terminal_and_the_settings(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    assert "\x1b" not in cli("check", tmp_path).out
+    assert "\x1b[" in cli("--color", "always", "check", tmp_path).out
+    monkeypatch.delenv("NO_COLOR")
+    assert "\x1b" not in cli("check", tmp_path).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in cli("check", tmp_path).out
+    assert "\x1b" not in cli("--color", "never", "check", tmp_path).out
+    assert "\x1b" not in cli("check", tmp_path, "--format", "concise").out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupted_backfill_leaves_nothing(shop: Path) -> None:
+    rows = "".join(
+        f"{n},{n % 5000},{n % 97}.50,false,2026-01-{1 + n % 28:02d}T{n % 24:02d}:00:00Z\n"
+        for n in range(400_000)
+    )
+    (shop / "data/orders.csv").write_text(
+        "order_id,customer_id,amount,returned,ordered_at\n" + rows
+    )
+    before = sorted(one.name for one in shop.iterdir())
+    process = child(
+        *("backfill", "customer_vector", "--as-of", "2026-03-01"),
+        *("--from", "2026-01-01", "--to", "2026-03-01", "--every", "1d", "-o", "out.parquet"),
+        cwd=shop,
+    )
+    deadline = time.monotonic() + 60
+    while not list(shop.glob(".out.parquet*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), err
+    assert err.strip() == "interrupted; nothing was written"
+    assert sorted(one.name for one in shop.iterdir()) == before
