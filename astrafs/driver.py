@@ -88,7 +88,7 @@ class LaterSink(Sink):
 
     @classmethod
     def over(cls, target: Sink, files: Mapping[str, SourceFile]) -> LaterSink:
-        """Return a sink that passes on to ``target`` what is not on a line that it already holds."""
+        """Return a sink that passes on what is not on a line that ``target`` already holds."""
         later = cls(target=target, files=files)
         later.lines = {later.line(found.primary.span) for found in target if found.primary}
         return later

@@ -57,7 +57,7 @@ def open_workspace(path: Path, sink: Sink) -> Workspace:
     does not exist.
     """
     if not path.exists():
-        raise AstrafsError(usage.MISSING_FILE.nowhere(f"there is no `{path}`"))
+        raise AstrafsError(usage.MISSING_FILE.nowhere(f"there is no file or directory `{path}`"))
     root = find_root(path)
     if path.is_dir():
         files = read_files(root, sink)

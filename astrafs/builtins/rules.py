@@ -87,6 +87,12 @@ def common_unit(types: Sequence[Type], constants: Sequence[Any]) -> Unit:
     return unit or ()
 
 
+def int_literal(types: Sequence[Type], constants: Sequence[Any], index: int) -> int | None:
+    """The value of an int literal; None for any other argument. Literals may come as exact decimals."""
+    constant = constants[index]
+    return None if constant is None or types[index].kind is not Kind.INT else int(constant)
+
+
 def digits_of(constant: int | float | Decimal) -> tuple[int, int] | None:
     """The smallest (precision, scale) that holds a literal exactly as written; None if no decimal does."""
     number = Decimal(repr(constant)) if isinstance(constant, float) else Decimal(constant)

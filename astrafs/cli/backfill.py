@@ -93,7 +93,10 @@ def run(
     memory_limit: Annotated[
         str | None, typer.Option("--memory-limit", metavar="SIZE", help="Such as 2GB.")
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", metavar="N", min=1)] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="At most this many; else all cores."),
+    ] = None,
     quarantine: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +111,7 @@ def run(
     if spine is not None and not spine.is_file():
         raise AstrafsError(codes.MISSING_FILE.nowhere(f"--spine: there is no file `{spine}`"))
     _check_times(as_of, start, end, every)
+    _check_output(output, spine)
     began = time.monotonic()
     compiled = compile_path(project, env)
     program = usable_program(compiled)
@@ -165,6 +169,17 @@ def _check_times(as_of: str, start: str | None, end: str | None, every: str | No
             instant(given, option)
     if every is not None:
         duration(every, "--every")
+
+
+def _check_output(output: Path, spine: Path | None) -> None:
+    """Refuse outputs that a finished file must not replace: a device, a directory, the spine."""
+    if output.exists() and not output.is_file():
+        kind = "a directory" if output.is_dir() else "not a regular file"
+        raise AstrafsError(codes.CANNOT_WRITE.nowhere(f"`{output}` is {kind}").help("name a file"))
+    if spine is not None and output.exists() and output.samefile(spine):
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{output}` is the spine itself").help("name another file")
+        )
 
 
 def _check_mode(

@@ -74,9 +74,22 @@ def width(stream: TextIO) -> int:
 
 
 def write(text: str) -> None:
-    """Write a result to standard output."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    """Write a result to standard output; a refusal (a full disk) is a diagnostic."""
+    _put(sys.stdout, text)
+
+
+def _put(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        close_quietly()
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"standard output cannot be written: {reason}")
+        ) from None
 
 
 def tell(text: str) -> None:
@@ -98,8 +111,7 @@ def report(
 ) -> None:
     """Print ``diagnostics`` to ``stream`` (standard error unless given) in ``form``."""
     out = sys.stderr if stream is None else stream
-    out.write(_drawn(diagnostics, files, form, out))
-    out.flush()
+    _put(out, _drawn(diagnostics, files, form, out))
 
 
 def _drawn(

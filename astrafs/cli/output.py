@@ -24,6 +24,9 @@ def replace_file(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step: beside it first, then renamed. Raises
     :class:`AstrafsError`.
     """
+    if path.exists() and not path.is_file():
+        _pour(path, text)
+        return
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -42,6 +45,15 @@ def replace_file(path: Path, text: str) -> None:
     except BaseException:
         _discard(name)
         raise
+
+
+def _pour(path: Path, text: str) -> None:
+    """Write into a device or pipe such as ``/dev/stdout``, which must not be replaced."""
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise _refused(path, error) from None
 
 
 def _discard(name: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EnvOption = Annotated[
     str | None,
     typer.Option(
-        "--env", metavar="NAME", help="Use the sources of [env.NAME.sources] in astrafs.toml."
+        "--env", metavar="NAME", help="Use the sources of this environment in astrafs.toml."
     ),
 ]
 

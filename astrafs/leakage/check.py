@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from astrafs.diagnostics.model import Sink
+from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.leakage import rules
 from astrafs.leakage.reads import RestrictedColumns, uses
 from astrafs.plan.errors import PlanError
 from astrafs.plan.program import Program
+from astrafs.source import Span
 from astrafs.temporal.footprint import Footprints
 from astrafs.temporal.rows import row_times
 
@@ -21,6 +22,9 @@ _USE_RULES = (
 )
 
 
+_SHOWN = 4
+
+
 def check_leakage(program: Program, sink: Sink) -> None:
     """Report every way in which a feature would know more in training than when serving.
 
@@ -31,9 +35,27 @@ def check_leakage(program: Program, sink: Sink) -> None:
     )
     for source in program.plan.sources:
         sink.extend(rules.timeless_source(facts, source))
+    found: dict[tuple[str, Span, str], Diagnostic] = {}
+    others: dict[tuple[str, Span, str], list[str]] = {}
     for use in uses(program):
         for rule in _USE_RULES:
-            sink.extend(rule(facts, use))
+            for diagnostic in rule(facts, use):
+                assert diagnostic.primary is not None
+                # A template says the same in each of its expansions: report it once.
+                words = diagnostic.title.replace(use.owner, "") if use.expansion else ""
+                key = diagnostic.code.id, diagnostic.primary.span, words or diagnostic.title
+                if found.setdefault(key, diagnostic) is not diagnostic:
+                    others.setdefault(key, []).append(use.expansion)
+    for key, diagnostic in found.items():
+        sink.emit(_with_others(diagnostic, others.get(key, [])))
+
+
+def _with_others(found: Diagnostic, expansions: list[str]) -> Diagnostic:
+    names = [name for name in dict.fromkeys(expansions) if name]
+    if not names:
+        return found
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return found.note(f"and in the expansions {'; '.join(names[:_SHOWN])}{more}")
 
 
 def _footprints(program: Program) -> Footprints | None:

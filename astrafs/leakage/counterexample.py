@@ -7,7 +7,13 @@ from astrafs.leakage.timeline import Mark, Story
 from astrafs.leakage.values import Found, Scene, search, stand_ins
 from astrafs.plan import ir
 from astrafs.plan.text import literal_text
-from astrafs.temporal.interval import farthest_age, moment, nearest_age, window_interval
+from astrafs.temporal.interval import (
+    Interval,
+    farthest_age,
+    moment,
+    nearest_age,
+    window_interval,
+)
 from astrafs.typesys import DURATION_UNITS
 
 
@@ -48,19 +54,36 @@ def unknown_column(scene: Scene, column: ir.SourceColumn) -> Story:
     found = search(scene, column, (-old, -young), kind="appears")
     first, _, later = found.cells if found else stand_ins(column)
     known = nice(0, old)
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    if column.known_at == column.name:
+        head = ("row", "at", f"{column.name} at t", f"{column.name} in the files")
+        rows = (
+            ("1", moment(-old), moment(-known), moment(-known)),
+            ("2", moment(-young), "null", moment(after)),
+        )
+    else:
+        head = (
+            "row",
+            "at",
+            column.known_at,
+            f"{column.name} at t",
+            f"{column.name} in the files",
+        )
+        rows = (
+            ("1", moment(-old), moment(-known), first, first),
+            ("2", moment(-young), moment(after), "not known", later),
+        )
     return Story(
         (
             Mark(-old, "*", "row 1"),
             Mark(-young, "*", "row 2"),
             Mark(0, "|", "asked at t"),
-            Mark(after, "o", f"{column.name} of row 2 known"),
+            Mark(after, "o", "row 2 known"),
         ),
         window_interval(window),
-        ("row", "at", column.known_at, f"{column.name} at t", f"{column.name} in the files"),
-        (
-            ("1", moment(-old), moment(-known), first, first),
-            ("2", moment(-young), moment(after), "not known", later),
-        ),
+        head,
+        rows,
         _outcome(scene, found, "served at t", "in the training set"),
     )
 
@@ -153,6 +176,42 @@ def table_value(lookup: ir.TableLookup, column: ir.SourceColumn) -> Story:
     )
 
 
+def future_lookup(rows: str, source: str, reach: int) -> Story:
+    """A row after t looks something up at its own time, and finds what has not happened by t."""
+    own = nice(0, reach)
+    between = nice(0, own)
+    return Story(
+        (
+            Mark(0, "|", "asked at t"),
+            Mark(between, "*", "row 1"),
+            Mark(own, "*", "row 2"),
+        ),
+        Interval(0, reach),
+        ("row", "of", "at", "when served at t", "in the files"),
+        (
+            ("1", source, moment(between), "not yet", "there"),
+            ("2", rows, moment(own), "known ahead", "there"),
+        ),
+        (f"row 2 looks up `{source}` at {moment(own)}: it finds row 1 only in the training set",),
+    )
+
+
+def deleted_far_row(source: str, reach: int, retention: int) -> Story:
+    """A row that a chain of windows reaches, but that the source no longer keeps."""
+    old = nice(retention, reach)
+    return Story(
+        (
+            Mark(-old, "*", "row 1"),
+            Mark(-retention, "o", "kept from here"),
+            Mark(0, "|", "asked at t"),
+        ),
+        Interval(-reach, 0, True),
+        ("row", "of", "at", "before clean-up", "after it"),
+        (("1", source, moment(-old), "there", "deleted"),),
+        (f"what row 1 adds is gone once `{source}` has been cleaned up",),
+    )
+
+
 def timeless_row() -> Story:
     """An event that has no time counts even where it has not happened yet."""
     day = DURATION_UNITS["d"]
@@ -188,8 +247,7 @@ def timeless_state() -> Story:
 def nice(low: int, high: int | None) -> int:
     """Return a duration strictly between two others, near the middle, in the largest unit."""
     if high is None or high <= low:
-        day = DURATION_UNITS["d"]
-        return low + (day if low >= day else max(DURATION_UNITS["h"], low))
+        high = low + max(low, 2 * DURATION_UNITS["h"])
     middle = (low + high) // 2
     for unit in ("d", "h", "m", "s", "ms"):
         size = DURATION_UNITS[unit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from astrafs.plan import ir
 from astrafs.plan.program import FeatureOrigin, Program, StreamOrigin
@@ -35,11 +35,14 @@ class RestrictedRead:
     """A restricted column of a source as it is read: where in the text, and the names on the way.
 
     ``via`` leads from what the window reads (a stream, a computed column) towards the source.
+    ``implied`` marks a nullable moment at which other columns become known: presumably it is not
+    known before itself.
     """
 
     column: ir.SourceColumn
     span: Span
     via: tuple[str, ...] = ()
+    implied: bool = False
 
 
 def short(name: str) -> str:
@@ -111,6 +114,12 @@ class RestrictedColumns:
                 for column in source.columns
                 if column.settles is not None or column.known_at
             }
+            moments = {column.known_at for column in source.columns}
+            for column in source.columns:
+                if column.name in moments and column.type.nullable and not column.known_at:
+                    moment = replace(column, known_at=column.name)
+                    implied = RestrictedRead(moment, nowhere, implied=True)
+                    self._columns[source.name].setdefault(column.name, (implied,))
         waiting = list(program.plan.streams)
         while waiting:
             ready = [stream for stream in waiting if stream.base in self._columns]
@@ -150,7 +159,7 @@ class RestrictedColumns:
                 for read in columns.get(node.name, ()):
                     # A computed column was read in its stream: that is the place to show.
                     written = read.span if read.via else at.span
-                    found.append(RestrictedRead(read.column, written, read.via))
+                    found.append(replace(read, span=written))
         return _distinct(found)
 
     def of_window(self, use: Use) -> tuple[RestrictedRead, ...]:
@@ -169,7 +178,7 @@ class RestrictedColumns:
 
 
 def _step(read: RestrictedRead, name: str) -> RestrictedRead:
-    return RestrictedRead(read.column, read.span, (name, *read.via))
+    return replace(read, via=(name, *read.via))
 
 
 def _distinct(found: list[RestrictedRead]) -> tuple[RestrictedRead, ...]:

@@ -82,10 +82,13 @@ def _future_lookup(facts: Facts, use: Use) -> Iterator[Diagnostic]:
         f"{moment(leak.interval.high or 0)}",
         title=f"`{use.owner}` reads the future of `{short(leak.source)}`",
     )
-    found = found.note(_path(use, leak)).help(
+    found = found.note(_path(facts, use, leak)).help(
         "look it up in the feature, at t, or let the window look back"
     )
-    yield _expanded(found, use)
+    story = counterexample.future_lookup(
+        short(use.expr.rows), short(leak.source), leak.interval.high or 0
+    )
+    yield _expanded(found, use).draw(draw(story))
 
 
 def unsettled_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
@@ -157,15 +160,26 @@ def unknown_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
             continue
         name, known_at = read.column.name, read.column.known_at
         source = short(times.source.name)
-        found = codes.KNOWN_LATER.at(
-            read.span if read.span.path else use.place,
-            f"`{name}` of a row is not known before its `{known_at}`",
-            title=f"`{name}` is read before it is known",
-        )
+        place = read.span if read.span.path else use.place
+        if read.implied:
+            found = codes.MOMENT_READ_EARLY.at(
+                place,
+                "whether it is null, and what it is, may only be known later",
+                title=f"`{name}` is read by rows that are timed earlier",
+            )
+        else:
+            found = codes.KNOWN_LATER.at(
+                place,
+                f"`{name}` of a row is not known before its `{known_at}`",
+                title=f"`{name}` is read before it is known",
+            )
         if read.span.path and read.span != use.place:
             clock = f"re-timed by {times.clock}" if times.clock else f"by `{times.source.time}`"
             found = found.label(use.place, f"read by this window over rows timed {clock}")
-        found = _column_label(facts, found, times, name, f"known only at `{known_at}`")
+        words = (
+            "other columns become known at it" if read.implied else f"known only at `{known_at}`"
+        )
+        found = _column_label(facts, found, times, name, words)
         found = _told(found, use, [*read.via, f"{source}.{name}"], times)
         found = found.help(_stream_help(times, known_at))
         yield found.draw(
@@ -375,8 +389,9 @@ def _retention_of_chain(facts: Facts, use: Use) -> Iterator[Diagnostic]:
         times = facts.times[source.name]
         words = f"rows are kept for {duration_text(source.retention)}"
         found = _clause_label(facts, found, times, "retention", words)
-        found = found.note(_path(use, reading)).help("shorten a window on the path")
-        yield _expanded(found, use)
+        found = found.note(_path(facts, use, reading)).help("shorten a window on the path")
+        story = counterexample.deleted_far_row(short(source.name), -low, source.retention)
+        yield _expanded(found, use).draw(draw(story))
 
 
 # --- what diagnostics have in common --------------------------------------------------------------
@@ -393,8 +408,11 @@ def _told(found: Diagnostic, use: Use, via: list[str], times: RowTimes) -> Diagn
     return _expanded(found.note(f"path of the leak: {path}"), use)
 
 
-def _path(use: Use, reading: Reading) -> str:
-    names = [".".join(name.split(".")[-2:]) for name in reading.via]
+def _path(facts: Facts, use: Use, reading: Reading) -> str:
+    names = [
+        short(name) if name in facts.times else ".".join(name.split(".")[-2:])
+        for name in reading.via
+    ]
     if len(names) > 8:
         names = [*names[:4], "...", *names[-3:]]
     return "path: " + " <- ".join(f"`{n}`" for n in (use.owner, *names, short(reading.source)))

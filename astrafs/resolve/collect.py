@@ -190,7 +190,7 @@ def _import_name(
             codes.DUPLICATE_NAME.at(
                 ident.span,
                 "imported again" if repeated else "imported here",
-                title=f"`{name}` is {'imported twice' if repeated else 'declared twice in this file'}",
+                title=f"`{name}` is {'imported' if repeated else 'declared'} twice in this file",
             )
             .label(clash.span, "already has a meaning here")
             .help("remove one of the two")

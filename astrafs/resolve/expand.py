@@ -1,4 +1,4 @@
-"""Expanding ``features`` blocks: ``for`` templates, versions, annotations, descriptions and owners."""
+"""Expanding ``features`` blocks: templates, versions, annotations, descriptions, owners."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TemplateSink(Sink):
     _seen: set[tuple[str, Span | None]] = field(default_factory=set)
 
     def emit(self, diagnostic: Diagnostic) -> None:
-        """Pass ``diagnostic`` on with the expansion it comes from, unless its place has it already."""
+        """Pass ``diagnostic`` on with its expansion, unless its place has it already."""
         if not self.expansion:
             self.target.emit(diagnostic)
             return
@@ -240,15 +240,12 @@ class Expander:
     ) -> None:
         if not tree.name.text:
             return
+        self.count += 1
         expansion = loop_text(loops)
         self._templates.expansion = expansion
         name = filled(tree.name, loops, self._templates)
-        if name is None:
+        if name is None and self.count <= MAX_FEATURES:
             return
-        if block.tree.labels:
-            self.symbols.withheld.add((block.entity.qualified, name.text))
-            return
-        self.count += 1
         if self.count > MAX_FEATURES:
             self.full = True
             self.sink.emit(
@@ -258,6 +255,10 @@ class Expander:
                     title=f"a project has at most {MAX_FEATURES:,} features",
                 ).help("split the project")
             )
+            return
+        assert name is not None
+        if block.tree.labels:
+            self.symbols.withheld.add((block.entity.qualified, name.text))
             return
         annotations = read_annotations(tree.annotations, self.sink)
         symbol = FeatureSymbol(

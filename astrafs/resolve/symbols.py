@@ -117,7 +117,7 @@ class Lost:
 
 @dataclass(slots=True)
 class Import:
-    """A name that a ``use`` line brings in; ``symbol`` is None for features and for unknown names."""
+    """A name that a ``use`` line brings in; ``symbol`` is None for features and unknown names."""
 
     name: str
     span: Span

@@ -64,7 +64,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why values of the physical type cannot become the declared type, and what to write instead."""
+    """Why values of the physical type cannot become the declared type, and the advice."""
 
     advice: str
     zone: bool = False
@@ -319,15 +319,15 @@ def _time_from_text(zone: str, raw: str, string: str, prepared: str) -> Conversi
 
 def _duration_from_text(raw: str, string: str, prepared: str) -> Conversion:
     parts = [
-        f"coalesce(TRY_CAST(nullif(regexp_extract({string}, '([0-9]+){unit}($|[0-9])', 1), '') AS HUGEINT), 0)"
-        f" * {DURATION_UNITS[unit]}"
+        f"coalesce(TRY_CAST(nullif(regexp_extract({string}, '([0-9]+){unit}($|[0-9])', 1), '')"
+        f" AS HUGEINT), 0) * {DURATION_UNITS[unit]}"
         for unit in ("w", "d", "h", "m", "s", "ms", "us")
     ]
     total = " + ".join(parts)
     sized = f"{_matches(string, '-?' + _DURATION)} AND {_matches(string, '.*[0-9].*')}"
     read = (
-        f"CASE WHEN {sized} THEN TRY_CAST(CASE WHEN starts_with({string}, '-') THEN -1 ELSE 1 END * ({total})"
-        " AS BIGINT) END"
+        f"CASE WHEN {sized} THEN TRY_CAST("
+        f"CASE WHEN starts_with({string}, '-') THEN -1 ELSE 1 END * ({total}) AS BIGINT) END"
     )
     return _tried(raw, read, prepared, "is a duration, such as 1h30m")
 

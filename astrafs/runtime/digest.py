@@ -20,7 +20,7 @@ BLOCK = 65_536
 
 
 class TableDigest:
-    """Takes a table in any batches; ``hexdigest`` ends it. Every batch must have the given schema."""
+    """Takes a table in any batches; ``hexdigest`` ends it. All must have the given schema."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema

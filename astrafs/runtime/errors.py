@@ -21,7 +21,7 @@ _FILE = re.compile(r"(?:^\s*file = |\bfile [\"'])(?P<path>[^\"'\n]+)", re.MULTIL
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether the engine stopped because the user asked (Ctrl-C arrives as one of two exceptions)."""
+    """Whether the engine stopped because the user asked (Ctrl-C comes as one of two)."""
     return isinstance(error, duckdb.InterruptException) or (
         isinstance(error, RuntimeError) and "interrupted" in str(error).lower()
     )

@@ -33,7 +33,7 @@ class HashedInput:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything that a result depends on, and what it holds. Digests are SHA-256 in hexadecimal."""
+    """Everything that a result depends on, and what it holds. Digests are SHA-256, hexadecimal."""
 
     view: str
     view_identity: str

@@ -22,11 +22,23 @@ FORMATS = ("parquet", "csv", "jsonl")
 FILE = "@file"
 """The scanned column that holds the path of each row's file."""
 _LINE_LIMIT = 1 << 20
+_CSV_OPTIONS = (
+    "auto_detect = false",
+    "header = true",
+    "delim = ','",
+    "quote = '\"'",
+    "escape = '\"'",
+    "nullstr = ''",
+    "allow_quoted_nulls = false",
+    "strict_mode = true",
+    "null_padding = false",
+)
+_JSON_OPTIONS = ("auto_detect = false", "format = 'newline_delimited'", "records = true")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files of one format with the same columns: (name, physical type) in the order of the files."""
+    """Files of one format with the same columns: (name, physical type), in their order."""
 
     format: str
     files: tuple[Path, ...]
@@ -45,34 +57,25 @@ class Group:
         """Return a table expression with the columns ``wanted`` under their own names, and
         ``"@file"``.
         """
-        files = "[" + ", ".join(text(str(path)) for path in self.files) + "]"
+        listed = [ident(name) for name in wanted]
+        options: tuple[str, ...] = ()
         match self.format:
             case "parquet":
-                listed = "".join(f"{ident(name)}, " for name in wanted)
-                return (
-                    f"(SELECT {listed}{ident(FILE)} FROM read_parquet({files}, hive_partitioning = false,"
-                    f" filename = {text(FILE)}))"
-                )
+                reader = "read_parquet"
             case "csv":
-                # Columns are named by position: two headers that differ only in case would be one
-                # to the engine.
+                # Columns are named by position: to the engine, two names that differ only in case
+                # would be one.
                 names = [name for name, _ in self.columns]
                 struct = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(names)))
-                listed = "".join(f"c{names.index(name)} AS {ident(name)}, " for name in wanted)
-                return (
-                    f"(SELECT {listed}{ident(FILE)} FROM read_csv({files}, auto_detect = false, header = true,"
-                    f" columns = {{{struct}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
-                    " allow_quoted_nulls = false, strict_mode = true, null_padding = false,"
-                    f" hive_partitioning = false, filename = {text(FILE)}))"
-                )
+                reader, options = "read_csv", (f"columns = {{{struct}}}", *_CSV_OPTIONS)
+                listed = [f"c{names.index(name)} AS {ident(name)}" for name in wanted]
             case _:
                 struct = ", ".join(f"{text(name)}: 'JSON'" for name in wanted)
-                listed = "".join(f"{ident(name)}, " for name in wanted)
-                return (
-                    f"(SELECT {listed}{ident(FILE)} FROM read_json({files}, format = 'newline_delimited',"
-                    f" auto_detect = false, records = true, columns = {{{struct}}}, hive_partitioning = false,"
-                    f" filename = {text(FILE)}))"
-                )
+                reader, options = "read_json", (f"columns = {{{struct}}}", *_JSON_OPTIONS)
+        files = "[" + ", ".join(text(str(path)) for path in self.files) + "]"
+        common = ("hive_partitioning = false", f"filename = {text(FILE)}")
+        arguments = ", ".join((files, *options, *common))
+        return f"(SELECT {', '.join((*listed, ident(FILE)))} FROM {reader}({arguments}))"
 
 
 def describe(

@@ -87,7 +87,7 @@ def check(plan: ir.Plan, request: Request) -> Job:
 
 
 def find_view(plan: ir.Plan, name: str) -> ir.View:
-    """Return the view called ``name``: its qualified name, or its last part where that is unique."""
+    """Return the view called ``name``, qualified or by its last part where that is unique."""
     found = [view for view in plan.views if view.name == name]
     found = found or [view for view in plan.views if view.name.rsplit(".", 1)[-1] == name]
     if len(found) == 1:

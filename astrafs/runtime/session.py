@@ -20,14 +20,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from astrafs.backends.duckdb.names import text
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.runtime import errors
-from astrafs.backends.duckdb.names import text
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
 
-_CONFIG: dict[str, str] = {
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -153,13 +153,15 @@ class Session:
         ``name``.
         """
         self._guard()
-        self._connection.create_function(
+        # The binding's stubs know only its own enumerations here; at run time it takes their names.
+        create: Any = self._connection.create_function
+        create(
             name,
             function,
-            list(parameters),  # type: ignore[arg-type]
-            result,  # type: ignore[arg-type]
-            type="arrow",  # type: ignore[arg-type]
-            null_handling="special",  # type: ignore[arg-type]
+            list(parameters),
+            result,
+            type="arrow",
+            null_handling="special",
             side_effects=False,
         )
         self._functions.append(name)

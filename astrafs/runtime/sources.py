@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 import pyarrow as pa
 
@@ -100,12 +101,7 @@ class SourceReader:
         """Treat the rows whose keys the relation ``offenders`` lists as breaking ``rule``; drop
         them if that is allowed.
         """
-        same = " AND ".join(
-            f"o.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in self.source.key
-        )
-        condition = f"EXISTS (SELECT 1 FROM {offenders} o WHERE {same})"
-        self._reject([(rule, condition)])
-        self.session.run(f"DELETE FROM {self.relation} s WHERE {condition}", self._doing)
+        self._take_out(rule, offenders)
 
     # -- files against the declaration
     # -------------------------------------------------------------------
@@ -282,6 +278,8 @@ class SourceReader:
             case ir.Delay(delay):
                 inside = f'"@e" BETWEEN {zones.MIN_TIME} AND {zones.MAX_TIME}'
                 known = f'CASE WHEN {inside} THEN "@e" + {delay} END'
+            case _:
+                assert_never(self.source.knowledge)
         return ident(self.source.time), known
 
     # -- violations
@@ -308,18 +306,17 @@ class SourceReader:
         )
         if self.session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", self._doing):
             listed = ", ".join(f"`{name}`" for name in self.source.key)
-            same = " AND ".join(
-                f"o.{ident(n)} IS NOT DISTINCT FROM s.{ident(n)}" for n in self.source.key
-            )
-            repeated = f'"@bad" IS NULL AND EXISTS (SELECT 1 FROM {offenders} o WHERE {same})'
-            self._reject(
-                [(Rule("key", f"the key ({listed}) is unique", self.source.key), repeated)]
-            )
-            self.session.run(
-                f"DELETE FROM {self.relation} s WHERE EXISTS (SELECT 1 FROM {offenders} o WHERE {same})",
-                self._doing,
-            )
+            self._take_out(Rule("key", f"the key ({listed}) is unique", self.source.key), offenders)
         self.session.run(f"DROP TABLE {offenders}", self._doing)
+
+    def _take_out(self, rule: Rule, offenders: str) -> None:
+        """Reject the rows of the relation whose keys ``offenders`` lists."""
+        same = " AND ".join(
+            f"o.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in self.source.key
+        )
+        condition = f'"@bad" IS NULL AND EXISTS (SELECT 1 FROM {offenders} o WHERE {same})'
+        self._reject([(rule, condition)])
+        self.session.run(f"DELETE FROM {self.relation} s WHERE {condition}", self._doing)
 
     def _reject(self, broken: Sequence[tuple[Rule, str]]) -> None:
         """Report the rows of each (rule, condition over the judged relation ``s``), or write them

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.syntax.report import Reporter
-from astrafs.syntax.tokens import end_of, made, span_of, start_of
+from astrafs.syntax.token import Token
+from astrafs.syntax.tokens import span_of
 from astrafs.syntax.words import (
     CLOSERS,
     DECLARATIONS,
@@ -58,7 +57,7 @@ def starts_declaration(items: list[Token], index: int) -> bool:
 
 def starts_line(items: list[Token], index: int) -> bool:
     """Whether token ``index`` is the first on its line."""
-    return index == 0 or items[index - 1].end_line != items[index].line
+    return index == 0 or items[index - 1].line != items[index].line
 
 
 def balance(items: list[Token], report: Reporter) -> Layout:
@@ -105,17 +104,17 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
     def close(at: Token) -> None:
         opener = fresh[stack.pop()]
         closer = SPELLING[OPENERS[opener.type]]
-        where = end_of(fresh[-1])
+        where = fresh[-1].end_pos
         report.emit(
             codes.UNCLOSED_BRACKET.at(span_of(report, opener), f"this `{opener}` is never closed")
             .label(report.span(where, where), f"`{closer}` is missing at the latest here")
             .help(f"add `{closer}`")
         )
         if opener.type == "LBRACE":
-            report.taint(where, start_of(at))
+            report.taint(where, at.start_pos)
         else:
-            report.taint(start_of(opener), start_of(at))
-        fresh.append(made(OPENERS[opener.type], closer, where, where, fresh[-1]))
+            report.taint(opener.start_pos, at.start_pos)
+        fresh.append(fresh[-1].moved(OPENERS[opener.type], closer, where, where))
 
     def is_parameters(opener: int) -> bool:
         return opener > 1 and fresh[opener - 2].type == "FN"
@@ -151,7 +150,7 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
                     .label(span_of(report, fresh[opener]), "this is open")
                     .help(f"write `{SPELLING[right]}`")
                 )
-                token = made(right, SPELLING[right], start_of(token), end_of(token), token)
+                token = token.moved(right, SPELLING[right], token.start_pos, token.end_pos)
         fresh.append(token)
     return fresh
 
@@ -162,7 +161,7 @@ def _drop(token: Token, report: Reporter) -> None:
             "delete it, or add the opening bracket"
         )
     )
-    report.taint(start_of(token) - 1, end_of(token) + 1)
+    report.taint(token.start_pos - 1, token.end_pos + 1)
 
 
 def _measure(layout: Layout, report: Reporter) -> None:

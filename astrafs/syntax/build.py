@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.syntax.build_expr import ExprBuilder
-from astrafs.syntax.tokens import end_of, start_of
+from astrafs.syntax.token import Token
 
 Children = list[Any]
 
@@ -295,8 +293,8 @@ class Builder(ExprBuilder):
 
     def annotation(self, c: Children) -> ast.Annotation:
         mark, _, args, close = c
-        at = start_of(mark)
-        name = ast.Ident(mark[1:], Span(self.path, at + 1, end_of(mark)))
+        at = mark.start_pos
+        name = ast.Ident(mark[1:], Span(self.path, at + 1, mark.end_pos))
         return ast.Annotation(name, args or (), self.between(mark, close or mark))
 
     def annotation_args(self, c: Children) -> tuple[str, ...]:

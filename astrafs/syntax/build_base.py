@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.syntax.report import Reporter
-from astrafs.syntax.tokens import Doc, end_of, start_of
+from astrafs.syntax.token import Token
+from astrafs.syntax.tokens import Doc
 
 LONGEST_NAME = 48
 _LOWER = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
@@ -41,22 +40,24 @@ class BaseBuilder:
         self._misnamed: set[str] = set()
 
     def emit(self, diagnostic: Diagnostic) -> None:
-        """Report a problem."""
-        self.report.emit(diagnostic)
+        """Report a problem, unless it is the echo of one that was mended here."""
+        place = diagnostic.primary
+        if place is None or not self.report.is_tainted(place.span.start, place.span.end):
+            self.report.emit(diagnostic)
 
     def place(self, token: Token) -> Span:
         """Return the span of a token."""
-        return Span(self.path, start_of(token), end_of(token))
+        return Span(self.path, token.start_pos, token.end_pos)
 
     def between(self, first: Token | Span, last: Token | Span) -> Span:
         """Return the span from the start of ``first`` to the end of ``last``."""
-        start = first.start if isinstance(first, Span) else start_of(first)
-        end = last.end if isinstance(last, Span) else end_of(last)
+        start = first.start if isinstance(first, Span) else first.start_pos
+        end = last.end if isinstance(last, Span) else last.end_pos
         return Span(self.path, start, end)
 
     def doc(self, token: Token) -> str:
         """Take the doc text that stands before ``token``."""
-        return self.doc_at(start_of(token))
+        return self.doc_at(token.start_pos)
 
     def doc_at(self, offset: int) -> str:
         """Take the doc text that stands before the token at ``offset``."""
@@ -84,14 +85,14 @@ class BaseBuilder:
         text = str(token)
         if not _LOWER.match(text):
             text = self._odd_name(token, text, entity=False)
-        return ast.Ident(text, Span(self.path, start_of(token), end_of(token)))
+        return ast.Ident(text, Span(self.path, token.start_pos, token.end_pos))
 
     def entity_name(self, token: Token) -> ast.Ident:
         """Return the name of an entity or request."""
         text = str(token)
         if not _ENTITY.match(text):
             text = self._odd_name(token, text, entity=True)
-        return ast.Ident(text, Span(self.path, start_of(token), end_of(token)))
+        return ast.Ident(text, Span(self.path, token.start_pos, token.end_pos))
 
     def any_name(self, token: Token) -> ast.Ident:
         """Return a name that may be of either kind, as its first letter says."""
@@ -99,7 +100,7 @@ class BaseBuilder:
         if not _LOWER.match(text) and not _ENTITY.match(text):
             entity = text[0].isupper() and "_" not in text
             text = self._odd_name(token, text, entity=entity)
-        return ast.Ident(text, Span(self.path, start_of(token), end_of(token)))
+        return ast.Ident(text, Span(self.path, token.start_pos, token.end_pos))
 
     def _odd_name(self, token: Token, text: str, *, entity: bool) -> str:
         """Return the name in ``text`` that the plain pattern does not fit, reporting what is wrong with it."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Edit
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.syntax.build_base import BaseBuilder
 from astrafs.syntax.literals import INT_LIMIT
-from astrafs.syntax.tokens import end_of, start_of
+from astrafs.syntax.token import Token
 
 Children = list[Any]
 
@@ -366,7 +364,7 @@ class ExprBuilder(BaseBuilder):
             return None
         number = Decimal(token[1:])
         if not 1 <= number <= 9999 or token[1] == "0":
-            span = Span(self.path, start_of(token), end_of(token))
+            span = Span(self.path, token.start_pos, token.end_pos)
             self.emit(
                 codes.BAD_NUMBER.at(span, "versions are numbered from 1 to 9999").help("as in `@2`")
             )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.diagnostics.suggest import closest
 from astrafs.source import Span
 from astrafs.syntax.machine import Run
 from astrafs.syntax.report import Reporter
-from astrafs.syntax.tokens import end_of, made, span_of, spelling, start_of
+from astrafs.syntax.token import Token
+from astrafs.syntax.tokens import span_of, spelling
 from astrafs.syntax.words import (
     DECLARATION_WORDS,
     DECLARATIONS,
@@ -43,12 +42,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Token ``index`` does not fit; ``before`` is the stack from before it was tried."""
+    """Token ``index`` does not fit where ``run`` stands."""
 
     run: Run
     items: Sequence[Token]
     index: int
-    before: Sequence[int]
     report: Reporter
 
     @property
@@ -74,7 +72,7 @@ class Situation:
     @property
     def gap(self) -> Span:
         """The place just behind the token before."""
-        at = end_of(self.previous) if self.previous else 0
+        at = self.previous.end_pos if self.previous else 0
         return self.report.span(at, at)
 
     def fits(self, *kinds: str) -> bool:
@@ -84,12 +82,12 @@ class Situation:
     def make(self, kind: str, text: str = "") -> Token:
         """Return a token at the place of the one that does not fit."""
         text = text or SPELLING.get(kind, kind.lower())
-        return made(kind, text, start_of(self.token), end_of(self.token), self.token)
+        return self.token.moved(kind, text, self.token.start_pos, self.token.end_pos)
 
     def empty(self, kind: str) -> Token:
         """Return a token of no length before the one that does not fit."""
         at = self.gap.start
-        return made(kind, SPELLING.get(kind, kind.lower()), at, at, self.previous or self.token)
+        return (self.previous or self.token).moved(kind, SPELLING.get(kind, kind.lower()), at, at)
 
     @property
     def at_declaration(self) -> bool:
@@ -150,7 +148,7 @@ def _missing_type(s: Situation) -> Finding | None:
             instead = (s.make("FIELD", str(s.token)), s.empty("COLON"), s.empty("BAD_TYPE"))
             return Finding(_type_help(found), instead, 1, mends=True)
         if s.next.type in NAME_LIKE and s.next.line == s.token.line:
-            end = end_of(s.token)
+            end = s.token.end_pos
             found = codes.MISSING_TYPE.at(s.span, "`:` is missing after this name")
             found = found.help("write `name: type`")
             found = found.fix("add `:`", Edit(s.report.span(end, end), ":"))
@@ -295,7 +293,7 @@ def _misspelt_word(s: Situation) -> Finding | None:
     if s.at_declaration:
         words: Sequence[str] = DECLARATION_WORDS
     else:
-        expected = s.run.machine.expected(s.before)
+        expected = s.run.machine.expected(s.run.stack)
         words = [kind.lower() for kind in sorted(expected) if kind.lower() in RESERVED | SOFT]
     near = closest(text, words)
     if near is None:
@@ -319,7 +317,7 @@ def _feature_outside(s: Situation) -> Finding | None:
 
 
 def _view_item(s: Situation) -> Finding | None:
-    if not s.in_view:
+    if s.at_declaration or not s.in_view:
         return None
     kinds = OPERATORS | OPERAND_START | {"OVER", "FIELD", "COLON", "EQUAL", "LPAR", "IF"}
     if s.token.type not in kinds:
@@ -349,7 +347,7 @@ def _missing_expression(s: Situation) -> Finding | None:
     if s.token.type == "NOT":
         found = codes.MISSING_EXPRESSION.at(s.span, "`not` is not part of an operand")
         return Finding(found.help("put `not ...` in parentheses"))
-    if s.token.type == "DOT" and s.next.type == "INT" and start_of(s.next) == end_of(s.token):
+    if s.token.type == "DOT" and s.next.type == "INT" and s.next.start_pos == s.token.end_pos:
         found = codes.BAD_NUMBER.at(s.span, "a number starts with a digit")
         return Finding(found.help(f"write `0.{s.next}`"))
     after = f" after {spelling(s.previous)}" if s.previous is not None else ""
@@ -391,7 +389,7 @@ def _general(s: Situation) -> Finding:
 
 def _wanted(s: Situation) -> str:
     """Return what could stand here in words, or nothing if that is too much to say."""
-    expected = s.run.machine.expected(s.before) - {
+    expected = s.run.machine.expected(s.run.stack) - {
         "BAD_DECL", "BAD_EXPR", "BAD_ITEM", "BAD_TYPE", "$END",
     }  # fmt: skip
     words: list[str] = []

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import lark
-from lark.lexer import Token
 from lark.parsers.lalr_analysis import Shift
 
 from astrafs.syntax.build import Builder
+from astrafs.syntax.scan import Scanner
 from astrafs.syntax.table import load_parser
+from astrafs.syntax.token import Token
 from astrafs.syntax.words import SOFT_TYPES
 
 Row = dict[str, Any]
@@ -25,10 +25,11 @@ class Machine:
 
     def __init__(self) -> None:
         self.builder = Builder()
-        self.lark: lark.Lark = load_parser(self.builder)
-        frontend: Any = self.lark.parser
+        parser = load_parser(self.builder)
+        self.scanner = Scanner(parser)
+        frontend: Any = parser.parser
         table = frontend.parser._parse_table
-        callbacks = self.lark._callbacks
+        callbacks = parser._callbacks
         self.rows: list[Row] = [{} for _ in range(max(table.states) + 1)]
         made: dict[int, tuple[int, Any, str]] = {}
         for state, actions in table.states.items():
@@ -95,20 +96,21 @@ class Run:
         self.result: Any = None
 
     def feed(self, token: Token) -> bool:
-        """Read one token; False if it does not fit (then only finished parts have been reduced)."""
+        """Read one token; False, with nothing changed, if it does not fit."""
         rows, stack, values = self.machine.rows, self.stack, self.values
         kind = token.type
+        action = rows[stack[-1]].get(kind)
+        if action.__class__ is not int and not self._leads_to_shift(kind):
+            return False
         while True:
             row = rows[stack[-1]]
             action = row.get(kind)
             if action is None:
-                if kind not in SOFT_TYPES or "NAME" not in row:
-                    return False
                 kind = "NAME"
-                action = row["NAME"]
+                action = row[kind]
             if action.__class__ is int:
                 if kind != token.type:
-                    token = Token.new_borrow_pos(kind, str(token), token)
+                    token = token.retyped(kind)
                 stack.append(action)
                 values.append(token)
                 return True
@@ -123,6 +125,36 @@ class Run:
             stack.append(rows[stack[-1]][symbol])
             if kind == "$END" and stack[-1] == self.machine.last:
                 self.result = values[-1]
+                return True
+
+    def _leads_to_shift(self, kind: str) -> bool:
+        """Whether the reductions that ``kind`` sets off end in taking it; the stack stays as it is."""
+        rows, stack = self.machine.rows, self.stack
+        depth = len(stack)
+        above: list[int] = []
+        top = stack[-1]
+        while True:
+            row = rows[top]
+            action = row.get(kind)
+            if action is None:
+                if kind not in SOFT_TYPES or "NAME" not in row:
+                    return False
+                kind = "NAME"
+                action = row[kind]
+            if action.__class__ is int:
+                return True
+            size, _, symbol = action
+            if size < len(above):
+                if size:
+                    del above[-size:]
+                under = above[-1]
+            else:
+                depth -= size - len(above)
+                above.clear()
+                under = stack[depth - 1]
+            top = rows[under][symbol]
+            above.append(top)
+            if kind == "$END" and top == self.machine.last:
                 return True
 
     def cut(self, length: int) -> None:

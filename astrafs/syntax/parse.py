@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from lark.lexer import Token
-
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Sink
 from astrafs.source import SourceFile, Span
@@ -15,7 +13,8 @@ from astrafs.syntax.characters import readable_text
 from astrafs.syntax.errors import Situation, explain
 from astrafs.syntax.machine import Run, machine
 from astrafs.syntax.report import Reporter
-from astrafs.syntax.tokens import end_of, made, start_of, stray_docs, tokenize
+from astrafs.syntax.token import Token
+from astrafs.syntax.tokens import stray_docs, tokenize
 from astrafs.syntax.words import NAME_LIKE
 
 
@@ -30,7 +29,7 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     if text is None:
         return empty
     engine = machine()
-    tokens = tokenize(engine.lark, text, report)
+    tokens = tokenize(engine.scanner, text, report)
     layout = balance(tokens.items, report)
     engine.builder.start(report, name, tokens.docs)
     run = _Parse(Run(engine), layout, report)
@@ -64,7 +63,6 @@ class _Parse:
         run, items, limits = self.run, self.items, self.layout.limits
         last = len(items) - 1
         while True:
-            before = run.stack[:]
             if index in limits:
                 self.report.emit(limits.pop(index))
                 index = self._panic(index)
@@ -73,14 +71,14 @@ class _Parse:
                     return
                 index += 1
             else:
-                index = self._after_error(index, before)
+                index = self._after_error(index)
             if self.report.full:
                 self._give_up()
                 return
 
-    def _after_error(self, index: int, before: list[int]) -> int:
+    def _after_error(self, index: int) -> int:
         """Report the token that does not fit; return the index of the token to go on with."""
-        situation = Situation(self.run, self.items, index, before, self.report)
+        situation = Situation(self.run, self.items, index, self.report)
         found = explain(situation)
         if not self._is_cascade(index):
             self.report.emit(found.diagnostic)
@@ -98,16 +96,23 @@ class _Parse:
 
     def _is_cascade(self, index: int) -> bool:
         token = self.items[index]
-        start = end_of(self.items[index - 1]) if index else 0
-        return index <= self.quiet_until or self.report.is_tainted(start, end_of(token))
+        start = self.items[index - 1].end_pos if index else 0
+        return index <= self.quiet_until or self.report.is_tainted(start, token.end_pos)
 
     def _panic(self, index: int) -> int:
         """Drop the item or declaration around ``index``; return the index of what follows it."""
         run, engine = self.run, self.run.machine
+        if engine.fits(run.stack, ("BAD_DECL",)):
+            after = self.quiet_until = self._next_declaration(index)
+            start, end = self.items[index].start_pos, self.items[after].start_pos
+            run.feed(self.items[index].moved("BAD_DECL", "", start, end))
+            return after
         for position in range(len(run.stack) - 1, -1, -1):
             state = run.stack[position]
             if engine.shifts(state, "BAD_ITEM"):
                 marker, after = "BAD_ITEM", self._next_item(index, self._opener(position), state)
+                if after < 0:
+                    continue
             elif engine.shifts(state, "BAD_DECL"):
                 marker, after = "BAD_DECL", self._next_declaration(index)
             else:
@@ -117,16 +122,16 @@ class _Parse:
                 continue
             self.quiet_until = after
             first = self.items[min(index, after)]
-            start, end = start_of(first), max(start_of(first), start_of(token))
+            start, end = first.start_pos, max(first.start_pos, token.start_pos)
             for inner in range(position + 1, len(run.stack)):
                 if engine.shifts(run.stack[inner], "BAD_EXPR") and engine.fits(
                     run.stack[: inner + 1], ("BAD_EXPR", token.type)
                 ):
                     run.cut(inner + 1)
-                    run.feed(made("BAD_EXPR", "", start, end, first))
+                    run.feed(first.moved("BAD_EXPR", "", start, end))
                     return after
             run.cut(position + 1)
-            run.feed(made(marker, "", start, end, first))
+            run.feed(first.moved(marker, "", start, end))
             return after
         return len(self.items) - 1
 
@@ -134,7 +139,7 @@ class _Parse:
         """Return the index of the brace that opened the block whose items stand at ``position``."""
         for value in reversed(self.run.values[:position]):
             if isinstance(value, Token) and value.type == "LBRACE":
-                return bisect_left(self.items, start_of(value), key=start_of)
+                return bisect_left(self.items, value.start_pos, key=lambda item: item.start_pos)
         return -1
 
     def _next_item(self, index: int, opener: int, state: int) -> int:
@@ -143,9 +148,9 @@ class _Parse:
         if index == self.stuck_at and items[index].type != "RBRACE":
             index += 1
         for at in range(index, len(items)):
+            if inner[at] < opener:
+                return -1
             if inner[at] != opener:
-                if inner[at] < opener:
-                    return self._next_declaration(at)
                 continue
             kind = items[at].type
             if kind == "RBRACE":
@@ -156,7 +161,7 @@ class _Parse:
                 return at
             if kind in NAME_LIKE and "NAME" in row and starts_line(items, at):
                 return at
-        return len(items) - 1
+        return -1
 
     def _next_declaration(self, index: int) -> int:
         items, inner = self.items, self.layout.inner

@@ -5,11 +5,7 @@ Mistakes that show in a token alone are reported here, and mended so that the pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import lark
-from lark.lexer import Token
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Edit
@@ -23,6 +19,8 @@ from astrafs.syntax.literals import (
     read_string,
 )
 from astrafs.syntax.report import Reporter
+from astrafs.syntax.scan import Scanner
+from astrafs.syntax.token import Token
 from astrafs.syntax.words import NAME_LIKE, OPERAND_END, RESERVED_TYPES, SPELLING
 
 
@@ -43,42 +41,21 @@ class Tokens:
     comments: list[Token] = field(default_factory=list)
 
 
-def end_of(token: Token) -> int:
-    """Return the offset after ``token``."""
-    return token.end_pos if token.end_pos is not None else start_of(token) + len(token)
-
-
-def start_of(token: Token) -> int:
-    """Return the offset of ``token``."""
-    return token.start_pos or 0
-
-
 def span_of(report: Reporter, token: Token) -> Span:
     """Return the place of ``token``."""
-    return report.span(start_of(token), end_of(token))
+    return report.span(token.start_pos, token.end_pos)
 
 
-def made(type_: str, text: str, start: int, end: int, like: Token) -> Token:
-    """Return a token that the author did not write as such; its line is that of ``like``."""
-    return Token(type_, text, start, like.line, like.column, like.end_line, like.end_column, end)
-
-
-def lex(parser: lark.Lark, text: str) -> Iterator[Token]:
-    """Yield the raw tokens of ``text``, comments included; every character but white space is in one."""
-    interactive = parser.parse_interactive(text)
-    return interactive.lexer_thread.lex(interactive.parser_state)
-
-
-def tokenize(parser: lark.Lark, text: str, report: Reporter) -> Tokens:
+def tokenize(scanner: Scanner, text: str, report: Reporter) -> Tokens:
     """Return the tokens of ``text`` with values and marks, reporting what is wrong with single ones."""
     result = Tokens([])
     items = result.items
     docs: list[Token] = []
     line_of_code = 0
     skip_to = 0
-    for token in lex(parser, text):
+    for token in scanner.scan(text):
         kind = token.type
-        if start_of(token) < skip_to:
+        if token.start_pos < skip_to:
             continue
         if kind == "COMMENT":
             result.comments.append(token)
@@ -102,37 +79,31 @@ def tokenize(parser: lark.Lark, text: str, report: Reporter) -> Tokens:
                 codes.OPEN_STRING.at(span_of(report, token), "this text does not end on its line")
                 .help('close it with `"`; a line break inside a text is written `\\n`')
             )
-            report.taint(start_of(token), end_of(token) + 1)
-            token = _retyped(token, "STRING", token.value[1:])
+            report.taint(token.start_pos, token.end_pos + 1)
+            token = token.retyped("STRING", token.value[1:])
         elif kind == "QUOTED":
             token = _single_quoted(token, report)
         elif kind == "STRANGE":
             _strange(token, report)
             continue
         if docs:
-            result.docs[start_of(token)] = _doc(docs, report)
+            result.docs[token.start_pos] = _doc(docs, report)
             docs = []
-        line_of_code = token.end_line or 0
+        line_of_code = token.line
         items.append(token)
     if docs:
         found = _doc(docs, report)
         _stray_doc(report, found.span, "no declaration follows it")
     size = len(text)
-    last = items[-1] if items else Token("$END", "", 0, 1, 1, 1, 1, 0)
-    items.append(made("$END", "", size, size, last))
+    line = items[-1].line if items else 1
+    items.append(Token("$END", "", size, size, line, 1))
     _mark(items, report)
     return result
 
 
-def _retyped(token: Token, type_: str, value: object) -> Token:
-    fresh = Token.new_borrow_pos(type_, str(token), token)
-    fresh.value = value
-    return fresh
-
-
 def _doc(lines: list[Token], report: Reporter) -> Doc:
     texts = [line[3:] if line.startswith("## ") else line[2:] for line in lines]
-    span = report.span(start_of(lines[0]), end_of(lines[-1]))
+    span = report.span(lines[0].start_pos, lines[-1].end_pos)
     return Doc("\n".join(text.rstrip() for text in texts), span)
 
 
@@ -166,14 +137,14 @@ def _numeric(token: Token, report: Reporter) -> Token:
         report_bad_literal(found, span_of(report, token), report)
         from_fix = read_numeric(found.fix) if found.fix else found
         value = 0 if isinstance(from_fix, BadLiteral) else from_fix.value
-        return _retyped(token, found.type, value)
-    return _retyped(token, found.type, found.value)
+        return token.retyped(found.type, value)
+    return token.retyped(found.type, found.value)
 
 
 def _string(token: Token, report: Reporter) -> None:
     value, problems = read_string(str(token))
     for start, end, what in problems:
-        at = start_of(token)
+        at = token.start_pos
         report.emit(
             codes.BAD_ESCAPE.at(report.span(at + start, at + end), what).help(
                 'the escapes are \\n, \\t, \\", \\\\ and \\u{1F600}'
@@ -194,7 +165,7 @@ def _single_quoted(token: Token, report: Reporter) -> Token:
         found = found.help("texts stand in double quotes, comments start with `#`")
     report.emit(found)
     report.taint(span.start, span.end + 1)
-    return _retyped(token, "STRING", body)
+    return token.retyped("STRING", body)
 
 
 _MENDED = {
@@ -227,7 +198,7 @@ def _foreign(
     if token == "--":
         if before and before[-1].type in OPERAND_END and before[-1].line == token.line:
             report.emit(found.help("write `- -x` for the difference of a negative value"))
-            return _retyped(token, "MINUS", "-"), 0
+            return token.retyped("MINUS", "-"), 0
         end = text.find("\n", span.end)
         end = end if end != -1 else len(text)
         report.emit(found.help("comments start with `#`").fix("use `#`", Edit(span, "#")))
@@ -240,7 +211,7 @@ def _foreign(
         spaced = right + " " if token == "!" else right
         found = found.help(f"write `{right}`").fix(f"write `{right}`", Edit(span, spaced))
     report.emit(found)
-    return made(kind, right or str(token), span.start, span.end, token), 0
+    return token.moved(kind, right or str(token), span.start, span.end), 0
 
 
 _LOOKALIKES = {
@@ -295,11 +266,11 @@ def _mark(items: list[Token], report: Reporter) -> None:
                 and items[index + 2].type not in ("COLON", "EQUAL", "LPAR", "LSQB", "DOT")
             ):
                 found = bad_unit(str(token), word)
-                span = report.span(start_of(token), end_of(after))
+                span = report.span(token.start_pos, after.end_pos)
                 report_bad_literal(found, span, report)
                 right = read_numeric(found.fix) if found.fix else found
                 value = 0 if isinstance(right, BadLiteral) else right.value
-                items[index] = made("DURATION", str(token), span.start, span.end, token)
+                items[index] = token.moved("DURATION", str(token), span.start, span.end)
                 items[index].value = value
                 merged.add(index + 1)
             continue
@@ -315,9 +286,9 @@ def _mark(items: list[Token], report: Reporter) -> None:
                 ):
                     continue
                 reserved_name(token, report)
-            items[index] = _retyped(token, "FIELD", str(token))
+            items[index] = token.retyped("FIELD", str(token))
         elif kind == "EACH" and after.type not in NAME_LIKE:
-            items[index] = _retyped(token, "NAME", str(token))
+            items[index] = token.retyped("NAME", str(token))
     if merged:
         items[:] = [token for index, token in enumerate(items) if index not in merged]
 

@@ -176,8 +176,8 @@ class Footprints:
         found: Readings = {}
         for part in (*expr.args, expr.where, expr.block_where, *expr.keys):
             if part is not None:
-                inner = self.reads(part, self.columns[expr.rows])
-                _merge(found, _through(inner, expr.rows, window).values())
+                inner = self.reads(part, self.columns[expr.rows]).values()
+                _merge(found, (_moved(reading, window) for reading in inner))
         return found
 
 

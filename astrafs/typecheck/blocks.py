@@ -100,16 +100,14 @@ def _schema(ident: ast.Ident, scope: ModuleScope, env: Environment) -> RowSchema
                 title=f"`{ident.text}` is a table, and windows go over events",
             )
             .label(found.span, "declared here")
-            .help(
-                f"look a value up with `{ident.text}[key].column`, or declare the file as a `source`"
-            )
+            .help(f"look a value up with `{ident.text}[key].column`, or declare a `source`")
         )
         return None
     symbol = resolve_name(scope, ident, ROWS, env.symbols, env.sink)
     return None if symbol is None else env.schemas.get(symbol.qualified)
 
 
-# --- which entity a row belongs to ------------------------------------------------------------------------
+# --- which entity a row belongs to ----------------------------------------------------------------
 
 
 def _keys(
@@ -232,7 +230,8 @@ def _keys_by(
                 name_codes.NO_ENTITY_KEY.at(
                     ident.span,
                     f"`{column.name}` is `{column.type}`",
-                    title=f"key column `{key.name}` of `{entity.symbol.name}` is `{key.type}`, not `{column.type}`",
+                    title=f"key column `{key.name}` of `{entity.symbol.name}` is `{key.type}`, "
+                    f"not `{column.type}`",
                 ).label(column.span, "declared here")
             )
             return None

@@ -27,9 +27,29 @@ from astrafs.typesys import Kind, Type
 
 MAX_INLINING = 32
 LATER_AGGREGATES = frozenset(
-    "skew kurtosis corr covar nth_last nth_last_row argmin argmax first_k min_k max_k collect "
-    "collect_distinct median quantile mode top_k approx_count_distinct ema decayed_sum "
-    "slope".split()
+    {
+        "skew",
+        "kurtosis",
+        "corr",
+        "covar",
+        "nth_last",
+        "nth_last_row",
+        "argmin",
+        "argmax",
+        "first_k",
+        "min_k",
+        "max_k",
+        "collect",
+        "collect_distinct",
+        "median",
+        "quantile",
+        "mode",
+        "top_k",
+        "approx_count_distinct",
+        "ema",
+        "decayed_sum",
+        "slope",
+    }
 ) - frozenset(AGGREGATES)
 """Aggregates of the language that this version cannot plan."""
 WALL_CLOCK = frozenset(
@@ -168,7 +188,7 @@ def _report_unknown(expr: ast.CallExpr, symbol: Symbol | None, ctx: Context) -> 
     ctx.sink.emit(suggest(found, name, known, ident.span))
 
 
-# --- keys -------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def _make_key(expr: ast.CallExpr, info: EntityInfo | None, ctx: Context) -> Typed:
@@ -196,7 +216,7 @@ def _make_key(expr: ast.CallExpr, info: EntityInfo | None, ctx: Context) -> Type
 def key_parts(
     args: tuple[Typed, ...], info: EntityInfo, span: Span, ctx: Context
 ) -> tuple[Typed, ...] | None:
-    """Return ``args`` as the key columns of an entity, or None after reporting what does not fit."""
+    """Return ``args`` as an entity's key columns, or None after reporting what does not fit."""
     name = info.symbol.name
     usage = ", ".join(f"{field.name}: {field.type}" for field in info.keys)
     if len(args) != len(info.keys):
@@ -215,7 +235,8 @@ def key_parts(
                 type_codes.BAD_LOOKUP.at(
                     arg.span,
                     describe(arg),
-                    title=f"key column `{field.name}` of `{name}` is `{field.type}`, not `{arg.type}`",
+                    title=f"key column `{field.name}` of `{name}` is `{field.type}`, "
+                    f"not `{arg.type}`",
                 ).label(info.symbol.span, f"`{name}` is declared here")
             )
             return None
@@ -223,7 +244,7 @@ def key_parts(
     return tuple(found)
 
 
-# --- functions of the program -----------------------------------------------------------------------------
+# --- functions of the program ---------------------------------------------------------------------
 
 
 def check_functions(env: Environment, scope: ModuleScope) -> None:

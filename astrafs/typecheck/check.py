@@ -1,4 +1,4 @@
-"""Checking a whole project: declarations in order of need, then the plan and where it was written."""
+"""Checking a whole project: declarations in order of need, then the plan and its origins."""
 
 from __future__ import annotations
 

@@ -19,6 +19,8 @@ from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.typed import Typed, failed, literal
 from astrafs.typesys import DURATION, Kind, duration_text
 
+MAX_CHAIN = 64
+
 
 def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:
     """Return the value of a ``const``, checking its declaration once."""
@@ -30,11 +32,27 @@ def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:
             known = failed(span)
             env.constants[symbol.qualified] = known
         return known.at(span)
+    if env.open >= MAX_CHAIN:
+        report_chain(symbol, env)
+        return failed(span)
     env.constants[symbol.qualified] = None
+    env.open += 1
     value = _declared(symbol, env)
+    env.open -= 1
     if env.constants[symbol.qualified] is None:
         env.constants[symbol.qualified] = value
     return value.at(span)
+
+
+def report_chain(symbol: Symbol, env: Environment) -> None:
+    """Report a constant or named window at the end of too long a chain of others."""
+    env.sink.emit(
+        type_codes.TOO_COMPLEX.at(
+            symbol.span,
+            f"more than {MAX_CHAIN} declarations lead to this one",
+            title="constants refer to one another in too long a chain",
+        ).help("give one on the way a value of its own")
+    )
 
 
 def check_constants(env: Environment, scope: ModuleScope) -> None:

@@ -166,6 +166,8 @@ class Environment:
     functions: dict[str, bool] = field(default_factory=dict)
     """Whether the ``fn`` of this qualified name is sound; absent where it has not been checked."""
     windows: dict[str, ir.Window | None] = field(default_factory=dict)
+    open: int = 0
+    """How many constants and named windows are being checked, each for the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ class Context:
     params: Mapping[str, Typed] = field(default_factory=dict)
     facts: Facts = NOTHING
     inlining: tuple[str, ...] = ()
+    nesting: int = 0
+    """How deep the calls of functions that are being put in place nest."""
     broken: bool = False
     """Whether an unknown column may be due to an error already reported."""
     feature: FeatureSymbol | None = None

@@ -206,7 +206,7 @@ def _type_advice(have: Type, target: Type) -> str:
 def may_be_null(
     value: Typed, target: Type, what: str, declared: ast.TypeExpr | None = None
 ) -> Diagnostic:
-    """Report a value that may be null where null has no place, and say where the null comes from."""
+    """Report a value that may be null where null has no place, and the null's cause."""
     found = codes.MAY_BE_NULL.at(
         value.span,
         f"this is `{value.type}`",
@@ -234,7 +234,7 @@ def null_cause(expr: ir.Expr, origin: Origin) -> tuple[Span, str] | None:
             case ir.Literal(value=None):
                 return origin.span, "this is null"
             case ir.Column():
-                return origin.span, f"column `{expr.name}` may be null"
+                return origin.span, f"`{expr.name}` may be null"
             case ir.KeyPart():
                 return origin.span, f"`{expr.name}` may be null"
             case ir.FeatureRef():

@@ -118,7 +118,9 @@ def _key_type(part: ast.KeyField, type_: Type, sink: Sink) -> Type:
             ).help("remove the `?`: rows with a null key belong to no entity")
         )
         return Type(Kind.ERROR)
-    nested = type_.kind is Kind.KEY and len(type_.parts) == 1
+    nested = (
+        type_.kind is Kind.KEY and len(type_.parts) == 1 and type_.parts[0].kind is not Kind.KEY
+    )
     if (type_.kind in _KEY_KINDS and not type_.unit) or nested:
         return type_
     sink.emit(

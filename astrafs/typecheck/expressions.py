@@ -44,13 +44,13 @@ def check(expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed:
         case ast.Name():
             return names.check_name(expr, ctx)
         case ast.Binary():
-            return _binary(expr, ctx, want)
+            return _default(expr, ctx, want) if expr.op == "??" else _binary(expr, ctx)
         case ast.IntLit():
             return _int(expr.value, expr.span)
         case ast.NumberLit():
             return _number(expr.value, expr.span, want, ctx)
         case ast.StringLit():
-            return literal(expr.value, STRING, expr.span)
+            return _string(expr, want)
         case ast.BoolLit():
             return literal(expr.value, BOOL, expr.span)
         case ast.NullLit():
@@ -105,6 +105,12 @@ def check_condition(expr: ast.Expr, ctx: Context, whose: str) -> Typed:
     return failed(expr.span)
 
 
+def _string(expr: ast.StringLit, want: Type | None) -> Typed:
+    if want is not None and want.kind is Kind.ENUM and expr.value in want.values:
+        return literal(expr.value, want.required(), expr.span)
+    return literal(expr.value, STRING, expr.span)
+
+
 def _int(value: int, span: Span) -> Typed:
     if not -MAX_INT - 1 <= value <= MAX_INT:
         return failed(span)  # the parser has reported it
@@ -138,20 +144,18 @@ def _unary(expr: ast.Unary, ctx: Context, want: Type | None) -> Typed:
     return apply_row(name, (operand,), expr.span, ctx.sink, symbol=expr.op)
 
 
-def _binary(expr: ast.Binary, ctx: Context, want: Type | None) -> Typed:
+def _binary(expr: ast.Binary, ctx: Context) -> Typed:
     if expr.op in _LOGIC:
         return _logic(expr, ctx)
-    if expr.op == "??":
-        return _default(expr, ctx, want)
     # Chains lean to the left; a loop keeps long ones off the call stack.
     chain: list[ast.Binary] = []
     left: ast.Expr = expr
     while isinstance(left, ast.Binary) and left.op not in _LOGIC and left.op != "??":
         chain.append(left)
         left = left.left
-    value = check(left, ctx, want)
+    value = check(left, ctx)
     for node in reversed(chain):
-        right = check(node.right, ctx, want)
+        right = check(node.right, ctx)
         value = apply_row(
             OPERATORS[node.op].name,
             (value, right),

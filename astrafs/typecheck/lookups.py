@@ -144,7 +144,7 @@ def _report_place(expr: ast.Member, ctx: Context) -> None:
     ctx.sink.emit(found)
 
 
-# --- tables -----------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def _table(
@@ -198,7 +198,8 @@ def _table(
                 codes.BAD_LOOKUP.at(
                     key.span,
                     describe(key),
-                    title=f"the key `{target.name}` of `{symbol.name}` is `{target.type}`, not `{key.type}`",
+                    title=f"the key `{target.name}` of `{symbol.name}` is `{target.type}`, "
+                    f"not `{key.type}`",
                 )
                 .label(target.span, "declared here")
                 .help(_key_advice(key, target.type.kind, str(target.type.required())))
@@ -238,7 +239,7 @@ def _finish(
     )
 
 
-# --- features of entities ---------------------------------------------------------------------------------
+# --- features of entities -------------------------------------------------------------------------
 
 
 def _entity(

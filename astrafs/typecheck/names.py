@@ -124,7 +124,8 @@ def pick_version(
             .help(f"there is {known}")
         )
         return None
-    own = ctx.feature is not None and ctx.feature.deprecated
+    user = ctx.feature
+    own = user is not None and (user.deprecated or (user.id.entity, user.id.name) == (entity, name))
     if symbol.deprecated and not own:
         shown = (
             name
@@ -208,8 +209,8 @@ def _advice(name: str, ctx: Context) -> str:
             if name in names and ctx.rows is not None:
                 short = entity.rsplit(".", 1)[-1]
                 return (
-                    f"`{name}` is a feature of `{short}`; to aggregate it, look it up in a column of "
-                    f"a stream: `x: ... = {short}[key].{name}`"
+                    f"`{name}` is a feature of `{short}`; to aggregate it, look it up in a column "
+                    f"of a stream: `x: ... = {short}[key].{name}`"
                 )
         return ""
     if ctx.entity is None:

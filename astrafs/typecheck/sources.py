@@ -15,15 +15,19 @@ from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck.constants import positive_duration
 from astrafs.typecheck.context import Context, Environment, NamedValue, Place, RowSchema, named
+from astrafs.typecheck.convert import quoted
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.expressions import check_condition
 from astrafs.typesys import ERROR, Kind, Type
+from astrafs.values import zones
 
 FORMATS = ("parquet", "csv", "jsonl")
+COUNTED = ("unix:s", "unix:ms", "unix:us", "unix:ns")
+"""What an integer column may count since 1970-01-01T00:00:00Z, in place of a zone."""
 
 
 def declare_source(symbol: Symbol, env: Environment) -> tuple[ir.Source, SourceOrigin, Binding]:
-    """Check one source or table; fills ``env.schemas`` (and ``env.tables``) and returns its plan."""
+    """Check one source or table; fills ``env.schemas`` and ``env.tables``."""
     return _SourceChecker(symbol, env).declare()
 
 
@@ -144,7 +148,7 @@ class _SourceChecker:
         zone = ""
         if tree.zone is not None:
             if type_.kind is Kind.TIMESTAMP:
-                zone = tree.zone.value
+                zone = self.zone(tree.zone)
             elif not type_.is_error:
                 self.misfit(
                     tree.zone.span,
@@ -157,6 +161,20 @@ class _SourceChecker:
             known_at = tree.known.text
         physical = tree.physical.value if tree.physical is not None else ""
         return ir.SourceColumn(tree.name.text, type_, physical, zone, settles, known_at)
+
+    def zone(self, tree: ast.StringLit) -> str:
+        """Check the zone of a local time, or the unit of one that counts from 1970."""
+        name = tree.value
+        if name in COUNTED or name in zones.names():
+            return name
+        found = codes.BAD_COLUMN_CLAUSE.at(
+            tree.span,
+            "neither an IANA zone nor a unit since 1970",
+            title=f"unknown time zone {quoted(name)}",
+        )
+        inner = Span(tree.span.path, tree.span.start + 1, tree.span.end - 1)
+        self.sink.emit(suggest(found, name, (*COUNTED, *zones.names()), inner))
+        return ""
 
     def known_at(self, ident: ast.Ident) -> bool:
         """Whether ``known COLUMN`` of a column names a timestamp."""
@@ -195,7 +213,7 @@ class _SourceChecker:
                 ).help(
                     "name the columns by which a value is looked up: `key currency`"
                     if tree.table
-                    else "name the columns that identify a row: `key txn_id` (unique; it orders equal times)"
+                    else "name the columns that identify a row, such as `key txn_id`"
                 )
             )
             return ()
@@ -258,7 +276,7 @@ class _SourceChecker:
         match column.type.kind:
             case Kind.DATE:
                 advice = (
-                    'a date is a whole day: declare the column `timestamp in "Zone/Name"` to take the '
+                    'a date is a whole day: declare it `timestamp in "Zone/Name"` to take the '
                     "start of the day there, or add a column with the time"
                 )
             case kind if kind in NUMERIC:

@@ -191,7 +191,7 @@ class _StreamChecker:
     def where(
         self, base: RowSchema, computed: list[ast.ComputedDecl], types: dict[str, NamedValue]
     ) -> tuple[Typed | None, facts.Facts]:
-        """Check ``where``; computed columns in it are put in place, without what it shows itself."""
+        """Check ``where``; computed columns are put in place, without what it shows itself."""
         if self.tree.where is None:
             return None, facts.NOTHING
         ctx = self.context(base, Place.STREAM_WHERE, Sink())
@@ -236,7 +236,7 @@ class _StreamChecker:
         types: dict[str, NamedValue],
         ctx: Context,
     ) -> Typed | None:
-        """Check ``time COLUMN``: a timestamp, never null after ``where``, computed without lookups."""
+        """Check ``time COLUMN``: a timestamp, not null after ``where``, without lookups."""
         ident = self.tree.time
         if ident is None or not ident.text:
             return None

@@ -232,7 +232,9 @@ def _declared(symbol: Symbol, ctx: Context) -> ir.Window | None:
     env.windows[name] = None
     scope = env.symbols.modules[symbol.module]
     inner = Context(env, scope, env.sink, Place.CONST)
-    if _leads_back(symbol, env):
+    circle = _circle(symbol, env)
+    if circle:
+        env.windows.update(dict.fromkeys(circle))
         env.sink.emit(
             name_codes.REFERENCE_CYCLE.at(
                 symbol.span,
@@ -241,11 +243,17 @@ def _declared(symbol: Symbol, ctx: Context) -> ir.Window | None:
             ).help("give one of the windows on the way a length of its own")
         )
         return None
+    if env.open >= constants.MAX_CHAIN:
+        constants.report_chain(symbol, env)
+        return None
+    env.open += 1
     env.windows[name] = check_window(tree.window, inner)
+    env.open -= 1
     return env.windows[name]
 
 
-def _leads_back(symbol: Symbol, env: Environment) -> bool:
+def _circle(symbol: Symbol, env: Environment) -> set[str]:
+    """Return the windows between ``symbol`` and itself, if what it builds on leads back to it."""
     seen: set[str] = set()
     current = symbol
     while True:
@@ -257,13 +265,13 @@ def _leads_back(symbol: Symbol, env: Environment) -> bool:
             case ast.PastWindow(length=ast.Name(ident=ident)):
                 pass
             case _:
-                return False
+                return set()
         found = env.symbols.modules[current.module].find(ident.text)
         if found is None or found.kind is not SymbolKind.WINDOW:
-            return False
+            return set()
         if found.qualified == symbol.qualified:
-            return True
+            return seen
         if found.qualified in seen:
-            return False
+            return set()
         seen.add(found.qualified)
         current = found

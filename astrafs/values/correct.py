@@ -32,9 +32,13 @@ def _settle(approximate: Callable[[Context], Decimal]) -> float | None:
         exact = Fraction(value)
         slack = abs(exact) / 10**digits
         try:
-            low, high = nearest(exact - slack), nearest(exact + slack)
+            low = nearest(exact - slack)
         except OverflowError:
             return None
+        try:
+            high = nearest(exact + slack)
+        except OverflowError:
+            high = math.inf
         if low == high:
             return low + 0.0
         digits *= 2
@@ -164,7 +168,7 @@ def _inverse_tangent(x: int, unit: int) -> int:
     return total
 
 
-def _sine_cosine(x: Fraction, digits: int) -> tuple[int, int, int]:
+def sine_cosine(x: Fraction, digits: int) -> tuple[int, int, int]:
     """(sin x, cos x) in units of 10^-digits, and the unit. Errors are a few thousand units at most."""
     unit = 10**digits
     size = max(0, len(str(int(abs(x)))))
@@ -198,7 +202,7 @@ def _trig(x: float, pick: Callable[[int, int], Fraction], least: int) -> float |
     digits = _START + least
 
     while True:
-        sine, cosine, unit = _sine_cosine(Fraction(x), digits)
+        sine, cosine, unit = sine_cosine(Fraction(x), digits)
         slack = 10**6
         if abs(cosine) > slack * 2 and abs(sine) > slack * 2:
             values = [

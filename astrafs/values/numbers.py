@@ -88,7 +88,7 @@ def checked(value: int | float | Decimal, type_: Type) -> int | float | Decimal:
         return fixed(value, type_)
     assert isinstance(value, int)
     if type_.kind is Kind.TIMESTAMP:
-        return instant(value)
+        return instant(whole(value))
     if type_.kind is Kind.DATE:
-        return day(value)
+        return day(whole(value))
     return whole(value)

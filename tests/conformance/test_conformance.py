@@ -8,12 +8,14 @@ import astrafs
 from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.driver import compile_project
 from astrafs.source import SourceFile
+from tests.conformance import reference
 from tests.conformance.cases import END_OF_TIME, Case, all_cases, differences, pending
 from tests.conformance.report import PAGE, page
 
 CASES = all_cases()
 ANSWERED = [case for case in CASES if not case.is_refusal]
 REFUSED = [case for case in CASES if case.is_refusal]
+ENOUGH = 100_000
 
 
 @pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.id)
@@ -21,6 +23,14 @@ def test_gives_the_rows_of_the_case(case: Case) -> None:
     project = astrafs.load(case.folder)
     result = project.backfill(case.meta["view"], spine=case.spine, as_of=END_OF_TIME)
     assert differences(case, result) == []
+
+
+@pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.id)
+def test_reference_gives_them_too(case: Case) -> None:
+    program = reference.compiled(case)
+    if reference.work(case, program) > ENOUGH:
+        pytest.skip("too much for brute force")
+    assert differences(case, reference.answers(case, program)) == []
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.id)

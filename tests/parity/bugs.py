@@ -208,16 +208,16 @@ BUGS: tuple[Bug, ...] = (
         "composite_key_printed",
         _DUCKDB + "aggregates.py",
         (
-            '    on = " AND ".join(f\'r."@key{place}" = k."@k{place}"\' for place in range(questions.parts))\n'
-            ""
+            '    on = " AND ".join(f\'r."@key{place}" = k."@k{place}"\' for place in '
+            "estions.parts))\n"
         ),
         (
             "    sides = [\n"
-            '        " || ".join(f\'{side}{place}"::VARCHAR\' for place in range(questions.parts))\n'
+            '        " || ".join(f\'{side}{place}"::VARCHAR\' for place in range(ques'
+            "rts))\n"
             "        for side in ('r.\"@key', 'k.\"@k')\n"
             "    ]\n"
             '    on = " = ".join(sides) if questions.parts else ""\n'
-            ""
         ),
         "composite keys that print alike are confused",
     ),
@@ -330,11 +330,13 @@ BUGS: tuple[Bug, ...] = (
         "first_is_last",
         "astrafs/builtins/aggregates.py",
         (
-            '        doc="The non-null value of the earliest row, in (event time, key) order.",\n'
+            '        doc="The non-null value of the earliest row, in (event time, k'
+            'r.",\n'
             '        merge="min",'
         ),
         (
-            '        doc="The non-null value of the earliest row, in (event time, key) order.",\n'
+            '        doc="The non-null value of the earliest row, in (event time, k'
+            'r.",\n'
             '        merge="max",'
         ),
         "`first` gives the last value",

@@ -108,7 +108,9 @@ def apply(row: builtin_table.Scalar, args: Sequence[Ex]) -> Ex | None:
     if any(kind.kind in (Kind.NULL,) for kind in kinds):
         return None
     enums = [kind.values for kind in kinds if kind.kind is Kind.ENUM]
-    if enums and any(isinstance(arg.constant, str) and arg.constant not in enums[0] for arg in args):
+    if enums and any(
+        isinstance(arg.constant, str) and arg.constant not in enums[0] for arg in args
+    ):
         return None
     result = row.result(kinds, tuple(arg.constant for arg in args))
     if result is None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from astrafs.plan import ir
 from astrafs.plan.program import Program
-from tests.parity import direct
+from tests.parity import direct, files
 from tests.parity.compare import Failure, Outcome, bits_differing, differences
 from tests.parity.coverage import plan_tags
 from tests.parity.engines import Reference, RejectedError, compile_case
@@ -87,9 +87,7 @@ def _runs(
     for place, threads in enumerate(order if not quick else order[:1]):
         found = direct.session(threads).answers(program, case, views, case.seed * 7 + place)
         yield f"{threads} threads, shuffled", found
-    if case.seed % FILES_EVERY == FILES_EVERY:
-        from tests.parity import files
-
+    if case.seed % FILES_EVERY == 0:
         yield "public API, split files", files.answers(case, views, order[0])
 
 

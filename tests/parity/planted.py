@@ -1,8 +1,8 @@
 """Planted bugs: small wrong changes of the engine, each of which the harness must notice.
 
-``python -m tests.parity.planted [--programs N] [NAME ...]`` copies the package, applies one change to
-the copy, runs the harness on it in a process of its own until it finds a difference, and prints what
-was found and how soon. The reference is never changed; every other part that turns a plan into
+``python -m tests.parity.planted [--programs N] [NAME ...]`` copies the package, applies one change
+to the copy, runs the harness on it in a process of its own until it finds a difference, and prints
+what was found and how soon. The reference is never changed; every other part that turns a plan into
 values may be.
 """
 

@@ -173,7 +173,7 @@ def literal(value: Value, kind: Type) -> str:
 
 def quoted(text: str) -> str:
     """Return a string literal."""
-    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\uffff": "\\u{FFFF}"}
     return '"' + "".join(escapes.get(letter, letter) for letter in text) + '"'
 
 

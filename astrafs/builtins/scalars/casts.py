@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from astrafs.builtins.rules import MAX_DIGITS, guarded, need, strict
+from astrafs.builtins.rules import MAX_DIGITS, guarded, int_literal, need, strict
 from astrafs.builtins.scalars.widening import float_sql
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
 from astrafs.typesys import FLOAT, INT, STRING, Kind, Type, decimal
@@ -122,10 +122,10 @@ def _float_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
 
 def _decimal_rule(types: Types, constants: Values) -> Signature:
     source = need(types, 0, (Kind.INT, Kind.FLOAT, Kind.DECIMAL), "a number")
-    for index in (1, 2):
-        if not isinstance(constants[index], int) or isinstance(constants[index], bool):
-            raise Mismatch(index, "an int literal: decimal(x, precision, scale)")
-    precision, scale = constants[1], constants[2]
+    precision, scale = int_literal(types, constants, 1), int_literal(types, constants, 2)
+    if precision is None or scale is None:
+        at = 1 if precision is None else 2
+        raise Mismatch(at, "an int literal: decimal(x, precision, scale)")
     if not 1 <= precision <= MAX_DIGITS:
         raise Mismatch(1, f"a precision from 1 to {MAX_DIGITS}")
     if not 0 <= scale <= precision:

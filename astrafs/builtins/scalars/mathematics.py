@@ -15,6 +15,7 @@ from astrafs.builtins.rules import (
     as_kind,
     dimensionless,
     guarded,
+    int_literal,
     need,
     strict,
     unified,
@@ -42,7 +43,7 @@ def _round_rule(types: Types, constants: Values) -> Signature:
     else:
         need(types, 1, (Kind.INT,), "an int: the number of digits after the point")
         dimensionless(types, 1)
-        places = constants[1]
+        places = int_literal(types, constants, 1)
     match source.kind:
         case Kind.FLOAT:
             return strict(types, replace(FLOAT, unit=source.unit))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from astrafs.builtins.rules import dimensionless, guarded, need, strict
+from astrafs.builtins.rules import dimensionless, guarded, int_literal, need, strict
 from astrafs.builtins.scalars.casts import part_of
 from astrafs.builtins.scalars.logic import MANY
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
@@ -114,8 +114,8 @@ def _replace(text: str, old: str, new: str) -> str:
 def _hash_rule(types: Types, constants: Values) -> Signature:
     source = part_of(types[0])
     need((source,), 0, (Kind.INT, *_TEXT), "an int, a string, an enum or a key of one of these")
-    buckets = constants[1]
-    if not isinstance(buckets, int) or isinstance(buckets, bool) or buckets < 1:
+    buckets = int_literal(types, constants, 1)
+    if buckets is None or buckets < 1:
         raise Mismatch(1, "an int literal from 1 on: the number of buckets")
     return strict(types, INT)
 

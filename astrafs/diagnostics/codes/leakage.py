@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrafs.diagnostics.model import Code
+from astrafs.diagnostics.model import Code, Severity
 
 _HEAD = """owner "risk@acme.test"
 
@@ -256,6 +256,34 @@ features for User from payments {
 features for User from payments {
   ## Payments in the past quarter.
   payments_90d: int = count() over 90d
+}
+""",
+)
+
+MOMENT_READ_EARLY = Code(
+    "AFS0509",
+    "the moment of a later event is read by rows timed earlier",
+    "Other columns are declared `known` at this moment, so it is the time of something that "
+    "happens after the row's own time, and it may be null. Before that time nobody knows its "
+    "value, or that it will have one: `where landed_at is not null` over flights by departure "
+    "tells at take-off which flights will land. Read it through a stream re-timed to it. To make "
+    "this an error, declare the column `known` at itself: `landed_at: timestamp? known landed_at`.",
+    severity=Severity.WARNING,
+    bad=_FLIGHTS
+    + """
+features for Plane from flights {
+  ## Flights of the past day that landed.
+  landed_1d: int = count(where landed_at is not null) over 1d
+}
+""",
+    good=_FLIGHTS
+    + """
+## Flights at the moment they landed.
+stream landings from flights time landed_at where landed_at is not null
+
+features for Plane from landings {
+  ## Landings of the past day.
+  landed_1d: int = count() over 1d
 }
 """,
 )

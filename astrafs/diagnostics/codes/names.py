@@ -33,8 +33,9 @@ UNKNOWN_NAME = Code(
     "AFS0201",
     "unknown name",
     explain="""A name resolves in its own file or in a `use` line, never otherwise: there is no
-search path and no wildcard. In an expression it is a column, a key, a feature of the same entity,
-a loop variable or a constant; elsewhere a declaration of the kind that the place wants.""",
+search path and no wildcard. In an expression it is a column, a key, a feature of the same
+entity, a loop variable or a constant; elsewhere a declaration of the kind that the place
+wants.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -68,8 +69,8 @@ entity User { user_id: int }
 UNKNOWN_IMPORT = Code(
     "AFS0203",
     "the module has no such name",
-    explain="""The file that the `use` line names exists, and declares nothing of that name. What a
-file imports itself is not handed on: name the file that declares it.""",
+    explain="""The file that the `use` line names exists, and declares nothing of that name. What
+a file imports itself is not handed on: name the file that declares it.""",
     bad="""use common.customers.{Usr}
 # file: common/customers.afs
 entity User { user_id: int }
@@ -101,10 +102,10 @@ entity User { user_id: int }
 DUPLICATE_NAME = Code(
     "AFS0205",
     "a name is declared twice",
-    explain="""Every name has one meaning where it can be seen: declarations of a file, columns of
-a source, features of an entity (in all files), columns of a view. Names that differ only in the
-case of their letters count as the same, because some stores fold them. A changed feature is a new
-version: `name@2`.""",
+    explain="""Every name has one meaning where it can be seen: declarations of a file, columns
+of a source, features of an entity (in all files), columns of a view. Names that differ only in
+the case of their letters count as the same, because some stores fold them. A changed feature
+is a new version: `name@2`.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -268,8 +269,8 @@ features for User {
 MISSING_DOC = Code(
     "AFS0212",
     "a feature has no description",
-    explain="""A feature is read by people who did not write it, long after. The `##` line above it
-is its description in every listing.""",
+    explain="""A feature is read by people who did not write it, long after. The `##` line above
+it is its description in every listing.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -309,8 +310,8 @@ features for User {
 BAD_ANNOTATION = Code(
     "AFS0214",
     "an annotation is not understood",
-    explain="""Above a feature may stand `@owner("team")`, `@tags("a", "b")` and `@deprecated("what
-to use")`, each at most once.""",
+    explain="""Above a feature may stand `@owner("team")`, `@tags("a", "b")` and
+`@deprecated("what to use")`, each at most once.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -331,8 +332,8 @@ features for User from payments {
 DEPRECATED = Code(
     "AFS0215",
     "a deprecated feature is used",
-    explain="""The version that the reference means is marked `@deprecated`; its text says what to
-use.""",
+    explain="""The version that the reference means is marked `@deprecated`; its text says what
+to use.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -422,8 +423,8 @@ features for User from transfers by sender {
 BAD_TEMPLATE = Code(
     "AFS0218",
     "a template does not expand to a name",
-    explain="""A `for` runs over durations, numbers and texts known when compiling, and `{x}` in a
-name is replaced by the value as it is written. The result must be a name.""",
+    explain="""A `for` runs over durations, numbers and texts known when compiling, and `{x}` in
+a name is replaced by the value as it is written. The result must be a name.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -446,7 +447,8 @@ features for User from payments {
 EMPTY_BLOCK = Code(
     "AFS0219",
     "a block declares nothing",
-    explain="""A `features` block, view, source or `for` without content is most likely unfinished.""",
+    explain="""A `features` block, view, source or `for` without content is most likely
+unfinished.""",
     bad=_BASE
     + """
 features for User from payments { }
@@ -462,8 +464,8 @@ features for User from payments {
 TOO_LARGE = Code(
     "AFS0220",
     "the project is too large",
-    explain="""A project holds at most 10,000 features (after expansion of its templates) and 2,000
-files.""",
+    explain="""A project holds at most 10,000 features (after expansion of its templates) and
+2,000 files.""",
     bad=_BASE
     + """
 features for User from payments {

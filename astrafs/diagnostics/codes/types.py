@@ -32,8 +32,8 @@ source payments
 WRONG_TYPE = Code(
     "AFS0301",
     "the value has another type than declared",
-    explain="""Every feature and computed column declares its type, and its value must fit: an int
-widens to float and decimal, a decimal to one that holds all its digits. Nothing narrows by
+    explain="""Every feature and computed column declares its type, and its value must fit: an
+int widens to float and decimal, a decimal to one that holds all its digits. Nothing narrows by
 itself: write `int(x)`, `float(x)`, `decimal(x, p, s)` or `string(x)`.""",
     bad=_BASE
     + """
@@ -54,8 +54,8 @@ MAY_BE_NULL = Code(
     "AFS0302",
     "the value may be null",
     explain="""Whether a value may be null is part of its type: `T?` does not go where `T` is
-wanted. `x ?? default` gives a value for the null; `if x is null then ... else ...`, and a `where
-x is not null`, are understood: x is not null on the other side.""",
+wanted. `x ?? default` gives a value for the null; `if x is null then ... else ...`, and a
+`where x is not null`, are understood: x is not null on the other side.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -74,8 +74,9 @@ features for User from payments {
 BAD_OPERANDS = Code(
     "AFS0303",
     "the operator does not take these types",
-    explain="""Operators take the types that their table lists: `+` adds numbers, durations, and a
-duration to a timestamp; `concat(a, b)` joins strings; dates have `add_days` and `days_between`.""",
+    explain="""Operators take the types that their table lists: `+` adds numbers, durations, and
+a duration to a timestamp; `concat(a, b)` joins strings; dates have `add_days` and
+`days_between`.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -213,8 +214,8 @@ BARE_COLUMN = Code(
     "AFS0310",
     "a column is used without an aggregate",
     explain="""A source has many rows per entity and a feature one value, so the feature must say
-how the rows become one: `last(x) over all` is the latest value, `mean(x) over 7d` the mean of a
-week.""",
+how the rows become one: `last(x) over all` is the latest value, `mean(x) over 7d` the mean of
+a week.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -233,8 +234,8 @@ features for User from payments {
 MISPLACED_AGGREGATE = Code(
     "AFS0311",
     "an aggregate cannot stand here",
-    explain="""Aggregates stand in features, over the rows of their block. A column of a stream, a
-condition or another aggregate sees one row: look up a feature there.""",
+    explain="""Aggregates stand in features, over the rows of their block. A column of a stream,
+a condition or another aggregate sees one row: look up a feature there.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -298,8 +299,9 @@ source logins from parquet("logins.parquet") key id time day {
 BAD_KEY_COLUMN = Code(
     "AFS0314",
     "the column cannot be a key",
-    explain="""A key identifies a row or an entity: it is never null and never a float, whose equal
-values may print differently. Every source and table has one: it also orders rows of equal times.""",
+    explain="""A key identifies a row or an entity: it is never null and never a float, whose
+equal values may print differently. Every source and table has one: it also orders rows of
+equal times.""",
     bad=_BASE
     + """
 ## Logins.
@@ -323,9 +325,9 @@ BAD_LOOKUP = Code(
     "AFS0315",
     "a lookup that cannot be",
     explain="""`Entity[key].feature` wants a key of that entity, or one value per key column;
-`table[key].column` one value per key column of the table. Keys are nominal: an int is no `User`
-until `User(x)` makes it one. Lookups stand in features, views and streams, where there is a time
-to look at.""",
+`table[key].column` one value per key column of the table. Keys are nominal: an int is no
+`User` until `User(x)` makes it one. Lookups stand in features, views and streams, where there
+is a time to look at.""",
     bad=_BASE
     + """
 features for User from payments {
@@ -384,8 +386,8 @@ source logins from parquet("logins.parquet") key id time at delay 5m {
 BAD_CONDITION = Code(
     "AFS0317",
     "the condition is not a bool",
-    explain="""`where`, `expect` and `if` take a condition. There is no truth of numbers or texts:
-compare them.""",
+    explain="""`where`, `expect` and `if` take a condition. There is no truth of numbers or
+texts: compare them.""",
     bad=_BASE
     + """
 features for User from payments {

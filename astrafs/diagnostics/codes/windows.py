@@ -116,8 +116,8 @@ features for User from payments {
 EMPTY_WINDOW = Code(
     "AFS0405",
     "the window holds no time",
-    explain="""A window of no length, or one whose two edges coincide without both being included,
-holds no row whatever the data.""",
+    explain="""A window of no length, or one whose two edges coincide without both being
+included, holds no row whatever the data.""",
     bad=_BASE
     + """
 features for User from payments {

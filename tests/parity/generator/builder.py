@@ -76,6 +76,8 @@ class TableInfo:
     keys: tuple[Type, ...]
     columns: tuple[Ex, ...]
     static: bool
+    delay: int = 0
+    max_age: int = 2**62
 
 
 @dataclass(frozen=True, slots=True)

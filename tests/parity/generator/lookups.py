@@ -40,14 +40,16 @@ def table_lookup(b: Builder, pool: Sequence[Ex]) -> Ex | None:
     text = f"{table.name}[{', '.join(key.text for key in parts)}].{column.text}"
     b.tag("lookup.table")
     found = join(text, column.type.optional(), [*parts, column], atom=True)
-    if not table.static and b.chance(0.25):
-        found = replace(found, text=f"({found.text} within {duration_text(b.span())})")
+    within = b.span() + table.delay
+    # Where the table has a bound of its own, the lookup's is the tighter one.
+    if not table.static and within <= table.max_age and b.chance(0.25):
+        found = replace(found, text=f"({found.text} within {duration_text(within)})")
         b.tag("lookup.within")
     elif not table.static and b.chance(0.25):
         found = replace(found, text=f"({found.text} offset {duration_text(b.span())})")
         b.tag("lookup.offset")
-    elif not table.static and b.chance(0.1):
-        tail = f"within {duration_text(b.span())} offset {duration_text(b.span())}"
+    elif not table.static and within <= table.max_age and b.chance(0.2):
+        tail = f"within {duration_text(within)} offset {duration_text(b.span())}"
         found = replace(found, text=f"({found.text} {tail})")
         b.tag("lookup.within_offset")
     return found

@@ -222,7 +222,7 @@ def table(b: Builder) -> None:
     static = b.chance(0.25)
     fields = [*keys, *extra]
     clauses = [f"key {', '.join(key.name for key in keys)}"]
-    seen = ""
+    seen, delay, max_age = "", 0, 2**62
     if static:
         clauses.append('static "It never changes."')
         b.tag("table.static")
@@ -236,13 +236,15 @@ def table(b: Builder) -> None:
             clauses.append("known seen")
             b.tag("table.known")
         elif roll < 0.6:
-            clauses.append(f"delay {duration_text(b.grain)}")
+            delay = b.grain
+            clauses.append(f"delay {duration_text(delay)}")
             b.ages.append(b.grain)
             b.tag("table.delay")
         else:
             b.tag("table.plain")
         if b.chance(0.3):
-            clauses.append(f"max_age {duration_text(b.span())}")
+            max_age = b.span() + delay
+            clauses.append(f"max_age {duration_text(max_age)}")
             b.tag("table.max_age")
     rng.shuffle(clauses)
     rng.shuffle(fields)
@@ -257,7 +259,7 @@ def table(b: Builder) -> None:
         for column in fields
         if column.name not in ("at", "seen")
     )
-    b.tables.append(TableInfo(name, tuple(kinds), columns, static))
+    b.tables.append(TableInfo(name, tuple(kinds), columns, static, delay, max_age))
 
 
 def _table_key(b: Builder) -> Type:

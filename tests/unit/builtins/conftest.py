@@ -62,7 +62,7 @@ class Engine:
         rows: Sequence[tuple[Any, ...]],
         constants: Sequence[Any],
     ) -> list[Any]:
-        columns: dict[str, pa.Array] = {"at": pa.array(range(len(rows)), pa.int64())}
+        columns: dict[str, pa.Array] = {"place": pa.array(range(len(rows)), pa.int64())}
         args = []
         for place, (type_, constant) in enumerate(zip(types, constants, strict=True)):
             if constant is not None:
@@ -73,10 +73,14 @@ class Engine:
         text = registry.sql_text(name, tuple(args), tuple(types), result)
         self._session.register("given", pa.table(columns))
         try:
-            found = self._session.rows(f"SELECT {text} FROM given ORDER BY at", "testing")
+            found = self._session.rows(f"SELECT {text} FROM given ORDER BY place", text)
         finally:
             self._session.unregister("given")
         return [row[0] for row in found]
+
+    def value(self, sql: str) -> Any:
+        """Compute one expression without columns."""
+        return self._session.rows(f"SELECT {sql}", sql)[0][0]
 
     def agree(
         self,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from astrafs.builtins import registry
@@ -225,7 +225,8 @@ def test_reference_and_duckdb_agree(engine: Any, given_case: Case) -> None:
     widened = registry.FUNCTIONS[name].rule(types, constants).args
 
     @settings(
-        max_examples=8,
+        max_examples=5,
+        phases=[Phase.explicit, Phase.generate],
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -239,7 +240,7 @@ def test_reference_and_duckdb_agree(engine: Any, given_case: Case) -> None:
                 )
             ),
             min_size=1,
-            max_size=40,
+            max_size=25,
         )
     )
     def check(rows: list[tuple[Any, ...]]) -> None:

@@ -368,6 +368,36 @@ def test_colour_follows_the_terminal_and_the_settings(
     assert "\x1b" not in cli("check", tmp_path, "--format", "concise").out
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+@pytest.mark.parametrize("command", [("check",), ("compile",), ("explain", "AFS0951")])
+def test_a_full_disk_is_said(shop: Path, command: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*ASTRAFS, *command], cwd=shop, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[AFS0018]: standard output cannot be written")
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_devices_are_written_into_and_never_replaced(shop: Path, cli: Cli) -> None:
+    os.mkfifo(shop / "pipe")
+    reader = subprocess.Popen(["cat", "pipe"], cwd=shop, stdout=subprocess.PIPE, text=True)
+    assert cli("compile", "-o", shop / "pipe").code == 0
+    assert reader.communicate()[0].startswith("entity shop.Customer")
+    assert (shop / "pipe").is_fifo()
+    refused = cli("backfill", "customer_vector", "--as-of", "2026-04-01", "-o", shop / "pipe")
+    assert refused.code == 2
+    assert "AFS0018" in refused.err
+    spine = shop / "data/spine.csv"
+    before = spine.read_text()
+    refused = cli(
+        "backfill", "customer_vector", "--as-of", "2026-04-01", "--spine", spine, "-o", spine
+    )
+    assert (refused.code, spine.read_text()) == (2, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_an_interrupted_backfill_leaves_nothing(shop: Path) -> None:
     rows = "".join(

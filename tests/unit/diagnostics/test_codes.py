@@ -14,7 +14,7 @@ FILE_LINE = "# file: "
 
 
 def files_of(program: str) -> list[SourceFile]:
-    """Split a program at its ``# file: path`` lines; what stands before the first is ``main.afs``."""
+    """Split a program at its ``# file: path`` lines; the first part is ``main.afs``."""
     found: dict[str, list[str]] = {"main.afs": []}
     lines = found["main.afs"]
     for line in program.split("\n"):

@@ -1,4 +1,4 @@
-"""A small program built by hand, and files for it: the runtime's tests need no compiler front end."""
+"""A small program built by hand, and files for it: these tests need no compiler front end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def window(days: int | None) -> ir.RangeWindow:
     return ir.RangeWindow(None if days is None else days * DAY, 0, True, False)
 
 
-def aggregate(function: str, args: tuple[ir.Expr, ...], days: int | None, type_: Type) -> ir.Aggregate:
+def aggregate(
+    function: str, args: tuple[ir.Expr, ...], days: int | None, type_: Type
+) -> ir.Aggregate:
     """Return an aggregate over the orders of a user."""
     return ir.Aggregate(
         function, args, None, None, "shop.orders", (ir.Column("user_id", INT),), window(days), type_
@@ -50,9 +52,7 @@ ORDERS = ir.Source(
     ("order_id",),
     "at",
     ir.KnownColumn("seen"),
-    expects=(
-        ir.Call("ge", (ir.Column("amount", FLOAT), ir.Literal(0.0, FLOAT)), BOOL),
-    ),
+    expects=(ir.Call("ge", (ir.Column("amount", FLOAT), ir.Literal(0.0, FLOAT)), BOOL),),
 )
 
 
@@ -80,7 +80,8 @@ PLAN = ir.Plan(
 def program(plan: ir.Plan = PLAN, format_: str = "parquet", *patterns: str) -> Program:
     """Return ``plan`` with every source bound to ``patterns`` (default: ``data/*``)."""
     bindings = {
-        source.name: Binding(format_, patterns or ("data/*",), Span("", 0, 0)) for source in plan.sources
+        source.name: Binding(format_, patterns or ("data/*",), Span("", 0, 0))
+        for source in plan.sources
     }
     return Program(plan, bindings, {}, {}, {}, {})
 

@@ -22,7 +22,9 @@ AS_OF = "2026-03-01"
 SPINE = shop.spine((1, 50), (2, 50))
 
 
-def refused(root: Path, plan: ir.Plan = shop.PLAN, as_of: str = AS_OF, **options: Any) -> tuple[Diagnostic, ...]:
+def refused(
+    root: Path, plan: ir.Plan = shop.PLAN, as_of: str = AS_OF, **options: Any
+) -> tuple[Diagnostic, ...]:
     """Run the shop's view, which must fail; return its diagnostics."""
     request = Request("user_vector", as_of, shop.spine((1, 5), (2, 5)), **options)
     with pytest.raises(AstrafsError) as caught:
@@ -32,7 +34,11 @@ def refused(root: Path, plan: ir.Plan = shop.PLAN, as_of: str = AS_OF, **options
 
 BROKEN = {
     "null": ({"order_id": ["a", "b", None, "d", "e"]}, "`order_id` is never null", 1),
-    "enum": ({"status": ["paid", "lost", "paid", "PAID", "open"]}, "`status` is one of paid, open", 2),
+    "enum": (
+        {"status": ["paid", "lost", "paid", "PAID", "open"]},
+        "`status` is one of paid, open",
+        2,
+    ),
     "nan": ({"amount": [1.0, float("nan"), 2.0, 3.0, 4.0]}, "`amount` is never null", 1),
     "expect": ({"amount": [1.0, -1.0, 2.0, 3.0, -4.0]}, "expect line 1", 2),
     "known": (
@@ -41,7 +47,11 @@ BROKEN = {
         1,
     ),
     "key": ({"order_id": ["a", "b", "b", "d", "b"]}, "the key (`order_id`) is unique", 3),
-    "time": ({"at": pa.array([None, *shop.days(1, 2, 3, 40)], shop.INSTANT)}, "`at` is never null", 1),
+    "time": (
+        {"at": pa.array([None, *shop.days(1, 2, 3, 40)], shop.INSTANT)},
+        "`at` is never null",
+        1,
+    ),
 }
 
 
@@ -51,7 +61,10 @@ def test_a_violation_stops_the_run(tmp_path: Path, name: str) -> None:
     shop.write(tmp_path, shop.orders(**changes))
     (found,) = refused(tmp_path)
     assert found.code.id == "AFS0906"
-    assert found.title == f"source `shop.orders`: {count} row{' breaks' if count == 1 else 's break'} a contract"
+    assert (
+        found.title
+        == f"source `shop.orders`: {count} row{' breaks' if count == 1 else 's break'} a contract"
+    )
     assert found.notes[0].startswith(f"rule: {rule}")
     assert sum(note.startswith("row: order_id = ") for note in found.notes) == count
     assert "--quarantine" in found.helps[0]
@@ -77,13 +90,18 @@ def test_a_quarantine_takes_exactly_the_offending_rows(tmp_path: Path, name: str
     clean = tmp_path / "clean"
     clean.mkdir()
     shop.write(clean, kept)
-    alone, nothing = to_table(shop.program(), shop.place(clean), Request("user_vector", AS_OF, SPINE))
+    alone, nothing = to_table(
+        shop.program(), shop.place(clean), Request("user_vector", AS_OF, SPINE)
+    )
     assert result == alone
     assert nothing == ()
 
 
 def test_every_broken_rule_is_reported_once(tmp_path: Path) -> None:
-    shop.write(tmp_path, shop.orders(status=["x", "x", "paid", "paid", "paid"], amount=[-1.0, 1.0, -2.0, 1.0, 1.0]))
+    shop.write(
+        tmp_path,
+        shop.orders(status=["x", "x", "paid", "paid", "paid"], amount=[-1.0, 1.0, -2.0, 1.0, 1.0]),
+    )
     found = refused(tmp_path)
     assert [one.notes[0].split(" ")[1] for one in found] == ["`status`", "expect"]
     # A row counts for the first rule that it breaks.
@@ -111,7 +129,9 @@ def test_at_most_five_examples_in_a_fixed_order(tmp_path: Path) -> None:
     (found,) = refused(tmp_path)
     assert found.title.startswith("source `shop.orders`: 1,000 rows")
     rows_shown = [note for note in found.notes if note.startswith("row: ")]
-    assert [note.split(",")[0] for note in rows_shown] == [f"row: order_id = 000{n}" for n in range(5)]
+    assert [note.split(",")[0] for note in rows_shown] == [
+        f"row: order_id = 000{n}" for n in range(5)
+    ]
     assert found.notes[-1] == "and 995 more"
 
 
@@ -148,7 +168,9 @@ def test_expect_is_kept_by_null(tmp_path: Path) -> None:
 
 
 def test_missing_columns_with_advice(tmp_path: Path) -> None:
-    table = shop.orders().rename_columns(["order_id", "user_id", "Amount", "stat", "note", "at", "seen"])
+    table = shop.orders().rename_columns(
+        ["order_id", "user_id", "Amount", "stat", "note", "at", "seen"]
+    )
     shop.write(tmp_path, table)
     first, second = sorted(refused(tmp_path), key=lambda one: one.title)
     assert {first.code.id, second.code.id} == {"AFS0903"}
@@ -165,7 +187,9 @@ def test_physical_names(tmp_path: Path) -> None:
     names = ["order_id", "user_id", "Amount (EUR)", "status", "note", "at", "seen"]
     shop.write(tmp_path, shop.orders().rename_columns(names))
     table, _ = to_table(
-        shop.program(shop.with_source(source)), shop.place(tmp_path), Request("user_vector", AS_OF, SPINE)
+        shop.program(shop.with_source(source)),
+        shop.place(tmp_path),
+        Request("user_vector", AS_OF, SPINE),
     )
     assert table["mean_all"].to_pylist() == [8.0 / 3, 4.0]
 
@@ -198,19 +222,31 @@ def test_a_table_may_repeat_its_key(tmp_path: Path) -> None:
     rates = ir.Source(
         "shop.rates",
         True,
-        (ir.SourceColumn("code", STRING), ir.SourceColumn("rate", INT), ir.SourceColumn("at", TIMESTAMP)),
+        (
+            ir.SourceColumn("code", STRING),
+            ir.SourceColumn("rate", INT),
+            ir.SourceColumn("at", TIMESTAMP),
+        ),
         ("code",),
         "at",
         ir.Delay(0),
     )
-    lookup = ir.TableLookup("shop.rates", (ir.Literal("x", STRING),), "rate", 0, None, INT.optional())
+    lookup = ir.TableLookup(
+        "shop.rates", (ir.Literal("x", STRING),), "rate", 0, None, INT.optional()
+    )
     feature = shop.feature("rate", lookup)
-    view = ir.View("shop.v", "shop.User", (ir.Output("rate", ir.FeatureRef(feature.id, feature.type), feature.type),))
+    view = ir.View(
+        "shop.v",
+        "shop.User",
+        (ir.Output("rate", ir.FeatureRef(feature.id, feature.type), feature.type),),
+    )
     plan = ir.Plan(shop.PLAN.entities, (rates,), (), (feature,), (view,))
     at = pa.array(shop.days(1, 2, 3), shop.INSTANT)
     shop.write(tmp_path, pa.table({"code": ["x", "x", "y"], "rate": [1, 2, 3], "at": at}))
     table, _ = to_table(
-        shop.program(plan), shop.place(tmp_path), Request("v", AS_OF, shop.spine((1, 1), (1, 1.5), (1, 9), (1, 0)))
+        shop.program(plan),
+        shop.place(tmp_path),
+        Request("v", AS_OF, shop.spine((1, 1), (1, 1.5), (1, 9), (1, 0))),
     )
     assert table["rate"].to_pylist() == [1, 1, 2, None]
 
@@ -218,8 +254,12 @@ def test_a_table_may_repeat_its_key(tmp_path: Path) -> None:
 def retimed() -> ir.Plan:
     """Return a plan whose features read the orders at the time they were seen."""
     stream = ir.Stream("shop.seen_orders", "shop.orders", None, ir.Column("seen", TIMESTAMP), ())
-    feature = shop.feature("seen_7d", replace(shop.aggregate("count", (), 7, INT), rows="shop.seen_orders"))
-    view = ir.View("shop.v", "shop.User", (ir.Output("seen_7d", ir.FeatureRef(feature.id, INT), INT),))
+    feature = shop.feature(
+        "seen_7d", replace(shop.aggregate("count", (), 7, INT), rows="shop.seen_orders")
+    )
+    view = ir.View(
+        "shop.v", "shop.User", (ir.Output("seen_7d", ir.FeatureRef(feature.id, INT), INT),)
+    )
     source = replace(shop.ORDERS, knowledge=ir.Delay(0), expects=())
     return ir.Plan(shop.PLAN.entities, (source,), (stream,), (feature,), (view,))
 
@@ -289,7 +329,11 @@ def test_damaged_files(tmp_path: Path, name: str) -> None:
     (tmp_path / "data" / file).write_bytes(data)
     kind = file.rsplit(".", 1)[1]
     with pytest.raises(AstrafsError) as caught:
-        to_table(shop.program(shop.PLAN, kind), shop.place(tmp_path), Request("user_vector", AS_OF, SPINE))
+        to_table(
+            shop.program(shop.PLAN, kind),
+            shop.place(tmp_path),
+            Request("user_vector", AS_OF, SPINE),
+        )
     assert {found.code.id for found in caught.value.diagnostics} == {"AFS0907"}
     shown = "\n".join((*caught.value.diagnostics[0].notes, caught.value.diagnostics[0].title))
     assert file in shown

@@ -1,4 +1,4 @@
-"""Physical to declared types: what is read, losslessly, and what is refused, from Parquet, CSV and JSON lines."""
+"""Physical to declared types: what is read, without loss, and what is refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def jsonl(directory: Path, *values: str) -> Path:
     """Write raw JSON values as the field ``v``."""
     path = directory / "x.jsonl"
     path.write_text(
-        "".join(f'{{"i": {place}, "v": {value}}}\n' for place, value in enumerate(values)), encoding="utf-8"
+        "".join(f'{{"i": {place}, "v": {value}}}\n' for place, value in enumerate(values)),
+        encoding="utf-8",
     )
     return path
 
@@ -89,7 +90,12 @@ NAN, INF = float("nan"), float("inf")
         (pa.array([1, None], pa.uint32()), INT.optional(), "", [1, None]),
         (pa.array([2**63 - 1], pa.uint64()), INT, "", [2**63 - 1]),
         (pa.array([1.5, 0.1], pa.float32()), FLOAT, "", [1.5, 0.10000000149011612]),
-        (pa.array([NAN, INF, -INF, None, 2.0]), FLOAT.optional(), "", [None, None, None, None, 2.0]),
+        (
+            pa.array([NAN, INF, -INF, None, 2.0]),
+            FLOAT.optional(),
+            "",
+            [None, None, None, None, 2.0],
+        ),
         (pa.array([7], pa.int32()), FLOAT, "", [7.0]),
         (pa.array([Decimal("1.50")], pa.decimal128(10, 2)), decimal(12, 2), "", [Decimal("1.50")]),
         (pa.array([Decimal("1.5")], pa.decimal128(3, 1)), decimal(6, 3), "", [Decimal("1.500")]),
@@ -109,8 +115,18 @@ NAN, INF = float("nan"), float("inf")
         (pa.array([-1000], pa.timestamp("ns", "UTC")), TIMESTAMP, "", [-1]),
         (pa.array([NOON_US], pa.timestamp("us")), TIMESTAMP, "UTC", [NOON_US]),
         (pa.array([NOON_US // 1000], pa.timestamp("ms")), TIMESTAMP, "UTC", [NOON_US]),
-        (pa.array([NOON_US * 1000], pa.timestamp("ns")), TIMESTAMP, "Asia/Tokyo", [NOON_US - 9 * 3_600_000_000]),
-        (pa.array([MIN_TIME, MAX_TIME], pa.timestamp("us", "UTC")), TIMESTAMP, "", [MIN_TIME, MAX_TIME]),
+        (
+            pa.array([NOON_US * 1000], pa.timestamp("ns")),
+            TIMESTAMP,
+            "Asia/Tokyo",
+            [NOON_US - 9 * 3_600_000_000],
+        ),
+        (
+            pa.array([MIN_TIME, MAX_TIME], pa.timestamp("us", "UTC")),
+            TIMESTAMP,
+            "",
+            [MIN_TIME, MAX_TIME],
+        ),
         (pa.array([NOON_US // 10**6], pa.int64()), TIMESTAMP, "unix:s", [NOON_US]),
         (pa.array([5, -5], pa.int32()), TIMESTAMP, "unix:ms", [5000, -5000]),
         (pa.array([NOON_US], pa.int64()), TIMESTAMP, "unix:us", [NOON_US]),
@@ -122,7 +138,9 @@ NAN, INF = float("nan"), float("inf")
     ],
     ids=str,
 )
-def test_parquet(tmp_path: Path, values: pa.Array, type_: Type, zone: str, expected: list[Any]) -> None:
+def test_parquet(
+    tmp_path: Path, values: pa.Array, type_: Type, zone: str, expected: list[Any]
+) -> None:
     assert read(parquet(tmp_path, values), type_, zone) == expected
 
 
@@ -142,8 +160,20 @@ def test_negative_zero_is_zero(tmp_path: Path) -> None:
         (pa.array([1.0]), INT, "", "AFS0904", "`float`"),
         (pa.array([1], pa.int64()), FLOAT, "", "AFS0904", "`int`"),
         (pa.array([1.0]), decimal(9, 2), "", "AFS0904", "`float`"),
-        (pa.array([Decimal("1.555")], pa.decimal128(12, 3)), decimal(12, 2), "", "AFS0904", "decimal(12, 3)"),
-        (pa.array([Decimal("1.5")], pa.decimal128(12, 2)), decimal(10, 2), "", "AFS0904", "decimal(12, 2)"),
+        (
+            pa.array([Decimal("1.555")], pa.decimal128(12, 3)),
+            decimal(12, 2),
+            "",
+            "AFS0904",
+            "decimal(12, 3)",
+        ),
+        (
+            pa.array([Decimal("1.5")], pa.decimal128(12, 2)),
+            decimal(10, 2),
+            "",
+            "AFS0904",
+            "decimal(12, 2)",
+        ),
         (pa.array(["1"]), INT, "", "AFS0904", "`string`"),
         (pa.array([1]), STRING, "", "AFS0904", "`int`"),
         (pa.array([1]), BOOL, "", "AFS0904", "`int`"),
@@ -180,9 +210,24 @@ def test_parquet_types_that_do_not_fit(
         (pa.array([1500], pa.timestamp("ns", "UTC")), TIMESTAMP, "", "has whole microseconds"),
         (pa.array([1500], pa.timestamp("ns")), TIMESTAMP, "UTC", "has whole microseconds"),
         (pa.array([1500]), TIMESTAMP, "unix:ns", "has whole microseconds"),
-        (pa.array([NOON_US]), TIMESTAMP, "unix:s", "lies in the years 1678 to 2261, read as unix:s"),
-        (pa.array([MIN_TIME - 1], pa.timestamp("us", "UTC")), TIMESTAMP, "", "lies in the years 1678 to 2261"),
-        (pa.array([MAX_TIME + 1], pa.timestamp("us", "UTC")), TIMESTAMP, "", "lies in the years 1678 to 2261"),
+        (
+            pa.array([NOON_US]),
+            TIMESTAMP,
+            "unix:s",
+            "lies in the years 1678 to 2261, read as unix:s",
+        ),
+        (
+            pa.array([MIN_TIME - 1], pa.timestamp("us", "UTC")),
+            TIMESTAMP,
+            "",
+            "lies in the years 1678 to 2261",
+        ),
+        (
+            pa.array([MAX_TIME + 1], pa.timestamp("us", "UTC")),
+            TIMESTAMP,
+            "",
+            "lies in the years 1678 to 2261",
+        ),
         (pa.array(["a", "c"]), ENUM, "", "is one of a, b"),
         (pa.nulls(1), INT, "", "is never null"),
     ],
@@ -204,7 +249,12 @@ def test_parquet_values_that_do_not_fit(
         (["1", ""], INT.optional(), "", [1, None]),
         (["0.1", "-2", "1e300", ".5", "5."], FLOAT, "", [0.1, -2.0, 1e300, 0.5, 5.0]),
         (["nan", "-inf", "Infinity", ""], FLOAT.optional(), "", [None, None, None, None]),
-        (["1.50", "2", "1.500000"], decimal(5, 2), "", [Decimal("1.50"), Decimal("2.00"), Decimal("1.50")]),
+        (
+            ["1.50", "2", "1.500000"],
+            decimal(5, 2),
+            "",
+            [Decimal("1.50"), Decimal("2.00"), Decimal("1.50")],
+        ),
         (["true", "False"], BOOL, "", [True, False]),
         (["x", '""', '"a,""b"', " y "], STRING, "", ["x", "", 'a,"b', " y "]),
         (["x", '""', ""], STRING.optional(), "", ["x", "", None]),
@@ -212,10 +262,20 @@ def test_parquet_values_that_do_not_fit(
         (["a", ""], ENUM.optional(), "", ["a", None]),
         (["2026-01-01"], DATE, "", [20454]),
         (["2026-01-01T12:00:00Z", "2026-01-01 14:00+02:00"], TIMESTAMP, "", [NOON_US] * 2),
-        (["2026-01-01T12:00:00.000001Z", "2026-01-01T12:00:00.000001000Z"], TIMESTAMP, "", [NOON_US + 1] * 2),
+        (
+            ["2026-01-01T12:00:00.000001Z", "2026-01-01T12:00:00.000001000Z"],
+            TIMESTAMP,
+            "",
+            [NOON_US + 1] * 2,
+        ),
         (["2026-01-01T13:00:00", "2026-01-01T12:00:00Z"], TIMESTAMP, "Europe/Paris", [NOON_US] * 2),
         (["1767268800"], TIMESTAMP, "unix:s", [NOON_US]),
-        (["1h30m", "500ms", "-2d", "1w1us"], DURATION, "", [5_400_000_000, 500_000, -172_800_000_000, 604_800_000_001]),
+        (
+            ["1h30m", "500ms", "-2d", "1w1us"],
+            DURATION,
+            "",
+            [5_400_000_000, 500_000, -172_800_000_000, 604_800_000_001],
+        ),
         (["AP8="], BYTES, "", [b"\x00\xff"]),
     ],
     ids=str,
@@ -273,7 +333,12 @@ def test_csv_values_that_do_not_fit(tmp_path: Path, cell: str, type_: Type, zone
         (["null", "1"], INT.optional(), "", [None, 1]),
         (["0.1", "2"], FLOAT, "", [0.1, 2.0]),
         (["NaN"], FLOAT.optional(), "", [None]),
-        (["1.5", '"1.50"', "2"], decimal(5, 2), "", [Decimal("1.50"), Decimal("1.50"), Decimal("2.00")]),
+        (
+            ["1.5", '"1.50"', "2"],
+            decimal(5, 2),
+            "",
+            [Decimal("1.50"), Decimal("1.50"), Decimal("2.00")],
+        ),
         (["true"], BOOL, "", [True]),
         (['"x"', '""', '"\\u00e9"', '"null"'], STRING, "", ["x", "", "é", "null"]),
         (['"2026-01-01T12:00:00Z"'], TIMESTAMP, "", [NOON_US]),
@@ -284,7 +349,9 @@ def test_csv_values_that_do_not_fit(tmp_path: Path, cell: str, type_: Type, zone
     ],
     ids=str,
 )
-def test_json(tmp_path: Path, values: list[str], type_: Type, zone: str, expected: list[Any]) -> None:
+def test_json(
+    tmp_path: Path, values: list[str], type_: Type, zone: str, expected: list[Any]
+) -> None:
     assert read(jsonl(tmp_path, *values), type_, zone) == expected
 
 
@@ -321,9 +388,15 @@ def test_an_absent_json_field_is_null(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("local", "utc"),
     [
-        ("2026-10-25T02:30:00", "2026-10-25T00:30:00"),  # twice on the clock: the first (summer time)
+        (
+            "2026-10-25T02:30:00",
+            "2026-10-25T00:30:00",
+        ),  # twice on the clock: the first (summer time)
         ("2026-10-25T03:00:00", "2026-10-25T02:00:00"),
-        ("2026-03-29T02:30:00", "2026-03-29T01:30:00"),  # skipped by the clock: moved to 03:30 summer time
+        (
+            "2026-03-29T02:30:00",
+            "2026-03-29T01:30:00",
+        ),  # skipped by the clock: moved to 03:30 summer time
         ("2026-03-29T01:59:59", "2026-03-29T00:59:59"),
         ("2026-03-29T03:00:00", "2026-03-29T01:00:00"),
         ("1700-01-01T00:00:00", "1699-12-31T23:50:39"),  # local mean time
@@ -331,7 +404,9 @@ def test_an_absent_json_field_is_null(tmp_path: Path) -> None:
     ],
 )
 def test_local_times_in_a_zone(tmp_path: Path, local: str, utc: str) -> None:
-    wanted = (datetime.fromisoformat(utc + "Z") - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    wanted = (datetime.fromisoformat(utc + "Z") - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+        microseconds=1
+    )
     assert read(csv(tmp_path, local), TIMESTAMP, "Europe/Paris") == [wanted]
     naive = pa.array([datetime.fromisoformat(local)], pa.timestamp("us"))
     assert read(parquet(tmp_path, naive), TIMESTAMP, "Europe/Paris") == [wanted]

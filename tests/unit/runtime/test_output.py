@@ -133,18 +133,34 @@ def test_the_manifest_says_what_was_done(root: Path) -> None:
         "sha256": hashlib.sha256(written).hexdigest(),
     }
     assert found["result"]["rows"] == report.rows == 3
-    assert [column["name"] for column in found["result"]["columns"]] == ["user_id", "t", "x", "orders_7d", "total_7d"]
-    assert found["result"]["digest"] == digest_table(pq.read_table(root / "o.parquet")) == report.digest
+    assert [column["name"] for column in found["result"]["columns"]] == [
+        "user_id",
+        "t",
+        "x",
+        "orders_7d",
+        "total_7d",
+    ]
+    assert (
+        found["result"]["digest"]
+        == digest_table(pq.read_table(root / "o.parquet"))
+        == report.digest
+    )
     assert found["compiler"]["name"] == "astrafs"
     assert found["engine"]["duckdb"].startswith("2.0.")
 
 
-def test_the_same_run_writes_the_same_bytes(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    first = to_file(shop.program(), shop.place(root), replace(REQUEST, threads=1), root / "o.parquet")
+def test_the_same_run_writes_the_same_bytes(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first = to_file(
+        shop.program(), shop.place(root), replace(REQUEST, threads=1), root / "o.parquet"
+    )
     other = tmp_path_factory.mktemp("other")
     table = shop.orders()
     shop.write(other, table)
-    second = to_file(shop.program(), shop.place(other), replace(REQUEST, threads=4), other / "o.parquet")
+    second = to_file(
+        shop.program(), shop.place(other), replace(REQUEST, threads=4), other / "o.parquet"
+    )
     assert first.output.read_bytes() == second.output.read_bytes()
     assert first.manifest.read_bytes() == second.manifest.read_bytes()
 
@@ -156,12 +172,16 @@ def test_the_digest_is_of_the_content(root: Path) -> None:
     }
     assert len(digests) == 1
     other = replace(REQUEST, as_of="2026-01-03")
-    assert to_file(shop.program(), shop.place(root), other, root / "o.parquet").digest not in digests
+    assert (
+        to_file(shop.program(), shop.place(root), other, root / "o.parquet").digest not in digests
+    )
 
 
 def test_later_rows_change_no_byte(root: Path) -> None:
     request = replace(REQUEST, as_of="2026-02-01")
-    before = to_file(shop.program(), shop.place(root), request, root / "o.parquet").output.read_bytes()
+    before = to_file(
+        shop.program(), shop.place(root), request, root / "o.parquet"
+    ).output.read_bytes()
     later = shop.orders(
         order_id=list("fghij"),
         seen=pa.array(shop.days(32, 33, 34, 35, 36), shop.INSTANT),
@@ -169,16 +189,22 @@ def test_later_rows_change_no_byte(root: Path) -> None:
         status=["lost"] * 5,
     )
     shop.write(root, later, "later.parquet")
-    after = to_file(shop.program(), shop.place(root), request, root / "p.parquet").output.read_bytes()
+    after = to_file(
+        shop.program(), shop.place(root), request, root / "p.parquet"
+    ).output.read_bytes()
     assert before == after
 
 
 def test_large_results_come_in_row_groups(root: Path) -> None:
     rows = 150_000
     given = shop.spine(*[(place % 4, 5.0) for place in range(rows)])
-    report = to_file(shop.program(), shop.place(root), replace(REQUEST, spine=given), root / "o.parquet")
+    report = to_file(
+        shop.program(), shop.place(root), replace(REQUEST, spine=given), root / "o.parquet"
+    )
     file = pq.ParquetFile(root / "o.parquet")
-    sizes = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
+    sizes = [
+        file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)
+    ]
     assert sizes == [65_536, 65_536, 18_928]
     assert report.rows == rows
     assert file.read()["user_id"].to_pylist() == [place % 4 for place in range(rows)]
@@ -196,7 +222,7 @@ class Boom(BaseException):
     """Stands for anything that may strike, Ctrl-C included."""
 
 
-def strikes(root: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException) -> None:
+def strikes(monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException) -> None:
     """Make ``where`` (a function of the writing path) fail."""
 
     def fail(*_: Any, **__: Any) -> Any:
@@ -204,21 +230,23 @@ def strikes(root: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Base
 
     module, name = {
         "write": (output.Writer, "write"),
-        "sync": (atomic.AtomicFile, "sync"),
+        "sync": (atomic.os, "fsync"),
         "replace": (atomic.os, "replace"),
     }[where]
     monkeypatch.setattr(module, name, fail)
 
 
 @pytest.mark.parametrize("where", ["write", "sync", "replace"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Boom(), OSError(errno.ENOSPC, "No space left on device")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), Boom(), OSError(errno.ENOSPC, "No space left on device")]
+)
 def test_a_run_that_is_stopped_leaves_the_old_result(
     root: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException
 ) -> None:
     target = root / "o.parquet"
     to_file(shop.program(), shop.place(root), REQUEST, target)
     before = {name: (root / name).read_bytes() for name in files_in(root)}
-    strikes(root, monkeypatch, where, error)
+    strikes(monkeypatch, where, error)
     with pytest.raises(AstrafsError if isinstance(error, OSError) else type(error)) as caught:
         to_file(shop.program(), shop.place(root), replace(REQUEST, limit=1), target)
     monkeypatch.undo()
@@ -265,15 +293,18 @@ class Told:
 
 root = Path(sys.argv[1])
 given = shop.spine(*[(place % 4, 5.0) for place in range(200_000)])
+request = Request("user_vector", "2026-03-01", given, progress=Told())
 try:
-    to_file(shop.program(), shop.place(root), Request("user_vector", "2026-03-01", given, progress=Told()), root / "o.csv")
+    to_file(shop.program(), shop.place(root), request, root / "o.csv")
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("stage", ["reading shop.orders", "reading the spine", "writing the result"])
+@pytest.mark.parametrize(
+    "stage", ["reading shop.orders", "reading the spine", "writing the result"]
+)
 def test_ctrl_c_leaves_nothing(root: Path, stage: str) -> None:
     here = Path(__file__).parents[3]
     with subprocess.Popen(

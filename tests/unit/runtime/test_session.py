@@ -1,4 +1,4 @@
-"""The session: what a program's SQL can reach once it is locked, its limits, and what it leaves behind."""
+"""The session: what SQL can reach once it is locked, its limits, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -86,11 +86,16 @@ def test_a_locked_session_refuses(session: Session, outside: Path, probe: str) -
     with pytest.raises(AstrafsError):
         session.rows(sql, "probing")
     assert local_variable.num_rows == 1
-    assert sorted(path.name for path in outside.parent.iterdir()) == ["inside.parquet", "outside.parquet"]
+    assert sorted(path.name for path in outside.parent.iterdir()) == [
+        "inside.parquet",
+        "outside.parquet",
+    ]
     assert session.rows("SELECT current_setting('threads')", "testing") == [(2,)]
 
 
-def test_a_link_beside_an_allowed_file_gives_nothing(session: Session, inside: Path, outside: Path) -> None:
+def test_a_link_beside_an_allowed_file_gives_nothing(
+    session: Session, inside: Path, outside: Path
+) -> None:
     link = inside.with_name("link.parquet")
     link.symlink_to(outside)
     with pytest.raises(AstrafsError):
@@ -121,11 +126,14 @@ def test_the_cutoff_is_a_variable(session: Session) -> None:
     ]
 
 
-def test_work_beyond_the_memory_limit_spills_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_work_beyond_the_memory_limit_spills_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Session([], memory_limit="60MB", threads=1) as session:
         session.run(
-            "CREATE TEMP TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(2000000)", "filling"
+            "CREATE TEMP TABLE t AS SELECT range a, md5(range::VARCHAR) b FROM range(2000000)",
+            "filling",
         )
         assert any(path.is_file() for path in tmp_path.rglob("duckdb_temp*"))
         assert session.rows("SELECT count(*) FROM t", "counting") == [(2_000_000,)]
@@ -141,8 +149,13 @@ def test_a_failed_block_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_out_of_memory_is_a_diagnostic() -> None:
-    with Session([], memory_limit="50MB", threads=1) as session, pytest.raises(AstrafsError) as caught:
-        session.rows("SELECT list(md5(range::VARCHAR) ORDER BY range) FROM range(5000000)", "collecting")
+    with (
+        Session([], memory_limit="50MB", threads=1) as session,
+        pytest.raises(AstrafsError) as caught,
+    ):
+        session.rows(
+            "SELECT list(md5(range::VARCHAR) ORDER BY range) FROM range(5000000)", "collecting"
+        )
     (found,) = caught.value.diagnostics
     assert found.code.id == "AFS0920"
     assert "--memory-limit" in found.helps[0]

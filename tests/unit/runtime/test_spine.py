@@ -1,4 +1,4 @@
-"""Spines: what is accepted as one, how its columns are found and read, and that its own columns come back."""
+"""Spines: what is accepted as one, how its columns are found and read, and what comes back."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ def test_frames_go_in_by_the_arrow_stream(root: Path, make: str) -> None:
         "reader": one.to_reader(),
         "polars": pl.from_arrow(one),
         "pandas": pd.DataFrame(
-            {"user_id": pd.array([1, 2, 1, 3, None], "Int64"), "t": [datetime(2026, 1, 6, tzinfo=UTC)] * 5}
+            {
+                "user_id": pd.array([1, 2, 1, 3, None], "Int64"),
+                "t": [datetime(2026, 1, 6, tzinfo=UTC)] * 5,
+            }
         ),
     }
     table = run(root, spines[make])
@@ -103,7 +106,9 @@ def test_frames_go_in_by_the_arrow_stream(root: Path, make: str) -> None:
     assert table.schema.metadata is None
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "arrow", "feather", "ndjson", "arrows"])
+@pytest.mark.parametrize(
+    "ending", ["parquet", "csv", "jsonl", "arrow", "feather", "ndjson", "arrows"]
+)
 def test_spine_files(root: Path, ending: str) -> None:
     path = root / f"spine.{ending}"
     match ending:
@@ -136,7 +141,9 @@ def test_spine_files(root: Path, ending: str) -> None:
 
 def test_other_columns_of_a_csv_spine_stay_text(root: Path) -> None:
     path = root / "spine.csv"
-    path.write_text('code,user_id,t,note\n007,1,2026-01-06T00:00:00Z,\n1e3,2,2026-01-06T00:00:00Z,""\n')
+    path.write_text(
+        'code,user_id,t,note\n007,1,2026-01-06T00:00:00Z,\n1e3,2,2026-01-06T00:00:00Z,""\n'
+    )
     table = run(root, path)
     assert table["code"].to_pylist() == ["007", "1e3"]
     assert table["note"].to_pylist() == [None, ""]
@@ -151,7 +158,9 @@ def test_a_long_csv_spine_keeps_its_order(root: Path) -> None:
 
 
 def test_named_columns(root: Path) -> None:
-    given = GIVEN.rename_columns(["customer", "asked", "x"]).append_column("t", pa.array([None] * 5, pa.string()))
+    given = GIVEN.rename_columns(["customer", "asked", "x"]).append_column(
+        "t", pa.array([None] * 5, pa.string())
+    )
     table = run(root, given, time="asked", keys={"user_id": "customer"})
     assert table["orders_7d"].to_pylist() == COUNTS
 
@@ -187,7 +196,12 @@ def test_a_clash_of_names(root: Path) -> None:
     (found,) = refused(root, GIVEN.rename_columns(["user_id", "t", "orders_7d"]))
     assert found.code.id == "AFS0915"
     assert "`orders_7d`" in found.title
-    assert run(root, GIVEN.rename_columns(["user_id", "t", "orders_7d"]), features=["total_7d"]).num_columns == 4
+    assert (
+        run(
+            root, GIVEN.rename_columns(["user_id", "t", "orders_7d"]), features=["total_7d"]
+        ).num_columns
+        == 4
+    )
 
 
 def test_two_columns_of_one_name(root: Path) -> None:
@@ -209,14 +223,16 @@ def test_a_key_of_another_type(root: Path, kind: pa.DataType) -> None:
 
 
 def test_times_without_a_zone(root: Path) -> None:
-    local = GIVEN.set_column(1, "t", GIVEN["t"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")))
+    local = GIVEN.set_column(
+        1, "t", GIVEN["t"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    )
     (found,) = refused(root, local)
     assert found.code.id == "AFS0912"
     assert "--time-zone" in found.helps[0]
     table = run(root, local, time_zone="UTC")
     assert table["orders_7d"].to_pylist() == COUNTS
     assert table.schema.field("t").type == pa.timestamp("us")
-    # 2026-01-06 at midnight in New York is five hours after the same in UTC; orders lie at midnights in UTC.
+    # Midnight in New York is five hours after midnight in UTC, where the orders lie.
     edge = shop.spine((1, 3))
     local = edge.set_column(1, "t", edge["t"].cast(pa.timestamp("us")))
     assert run(root, local, time_zone="UTC")["orders_7d"].to_pylist() == [2]
@@ -233,7 +249,9 @@ def test_csv_times_without_an_offset(root: Path) -> None:
 
 
 def test_null_times_are_named(root: Path) -> None:
-    given = GIVEN.set_column(1, "t", pa.array([*shop.days(5), None, *shop.days(5, 5), None], shop.INSTANT))
+    given = GIVEN.set_column(
+        1, "t", pa.array([*shop.days(5), None, *shop.days(5, 5), None], shop.INSTANT)
+    )
     (found,) = refused(root, given)
     assert found.code.id == "AFS0913"
     assert found.title.startswith("2 rows of the spine")
@@ -281,16 +299,24 @@ def request_plan() -> ir.Plan:
     features = [*shop.FEATURES]
     for field in fields[1:]:
         feature = ir.Feature(
-            ir.FeatureId("shop.Checkout", f"out_{field.name}"), field.type, ir.KeyPart(field.name, field.type), "d", "o"
+            ir.FeatureId("shop.Checkout", f"out_{field.name}"),
+            field.type,
+            ir.KeyPart(field.name, field.type),
+            "d",
+            "o",
         )
         features.append(feature)
-        outputs.append(ir.Output(feature.id.name, ir.FeatureRef(feature.id, feature.type), feature.type))
+        outputs.append(
+            ir.Output(feature.id.name, ir.FeatureRef(feature.id, feature.type), feature.type)
+        )
     total = shop.FEATURES[2]
     lookup = ir.EntityLookup("shop.User", (ir.KeyPart("user_id", INT),), total.id, 0, FLOAT)
     outputs.append(ir.Output("total_7d", lookup, FLOAT))
     view = ir.View("shop.checkout", "shop.Checkout", tuple(outputs))
     entities = (ir.Entity("shop.Checkout", fields, request=True), *shop.PLAN.entities)
-    return ir.Plan(entities, shop.PLAN.sources, (), tuple(sorted(features, key=lambda f: f.id)), (view,))
+    return ir.Plan(
+        entities, shop.PLAN.sources, (), tuple(sorted(features, key=lambda f: f.id)), (view,)
+    )
 
 
 REQUESTS = pa.table(
@@ -307,7 +333,9 @@ REQUESTS = pa.table(
 
 
 def run_request(root: Path, spine: pa.Table) -> pa.Table:
-    table, _ = to_table(shop.program(request_plan()), shop.place(root), Request("checkout", AS_OF, spine))
+    table, _ = to_table(
+        shop.program(request_plan()), shop.place(root), Request("checkout", AS_OF, spine)
+    )
     return table
 
 
@@ -349,7 +377,9 @@ def test_an_entity_without_keys(root: Path) -> None:
     world = ir.Entity("shop.World", ())
     total = ir.Aggregate("count", (), None, None, "shop.orders", (), shop.window(7), INT)
     feature = ir.Feature(ir.FeatureId("shop.World", "n"), INT, total, "d", "o")
-    view = ir.View("shop.world", "shop.World", (ir.Output("n", ir.FeatureRef(feature.id, INT), INT),))
+    view = ir.View(
+        "shop.world", "shop.World", (ir.Output("n", ir.FeatureRef(feature.id, INT), INT),)
+    )
     plan = ir.Plan((world,), shop.PLAN.sources, (), (feature,), (view,))
     spine = shop.spine((1, 5), (2, 2)).select(["t"])
     table, _ = to_table(shop.program(plan), shop.place(root), Request("world", AS_OF, spine))

@@ -1,0 +1,276 @@
+"""Computing a view: sources and spine into a locked session, the script's steps, the rows out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from astrafs.backends.duckdb.compile import NoKnownKeysError, compile_view
+from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.script import Check, Script
+from astrafs.config import SourceOverride
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.kernels.exact import EXACT_KERNELS
+from astrafs.kernels.kernel import Kernel
+from astrafs.kernels.scalar import KERNELS as SCALAR_KERNELS
+from astrafs.plan import ir
+from astrafs.plan.program import Program
+from astrafs.runtime import paths, result, spine
+from astrafs.runtime.contracts import Quarantine, Quarantined, Rule, slug
+from astrafs.runtime.paths import InputFile
+from astrafs.runtime.progress import Steps
+from astrafs.runtime.request import Grid, Job, Request
+from astrafs.runtime.session import Session
+from astrafs.runtime.sources import SourceReader
+from astrafs.runtime.spine import SpineColumn
+from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_spine
+from astrafs.typesys import TIMESTAMP, Type
+
+Mode = Literal["spine", "known_keys", "grid"]
+
+_KERNELS: Mapping[str, Kernel] = {**EXACT_KERNELS, **SCALAR_KERNELS}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a program's files are: the project's directory, the directories that may be read,
+    overrides by source.
+    """
+
+    root: Path
+    roots: tuple[Path, ...]
+    overrides: Mapping[str, SourceOverride]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A result about to be read: ``batches`` can be consumed once, while the run is open."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    given: Spine | None
+    given_file: InputFile | None
+    quarantined: tuple[Quarantined, ...]
+
+
+@contextlib.contextmanager
+def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
+    """Open a session, compute the view, and hand out its rows; everything is closed and removed
+    afterwards.
+    """
+    request = job.request
+    given, given_file = _given(request)
+    mode: Mode = "known_keys" if job.grid is None else "grid"
+    bound: tuple[SpineColumn, ...] = ()
+    if given is not None:
+        mode = "spine"
+        given = given if request.limit is None else given.head(request.limit)
+        bound = spine.bind(given, job.entity, request.time, request.keys)
+        _no_clash(given, job.view)
+    script = _script(program.plan, job, mode)
+    inputs = {name: _files(program, place, name) for name in script.inputs}
+    files = [file.path for _, found in inputs.values() for file in found]
+    quarantine = Quarantine(request.quarantine) if request.quarantine is not None else None
+    steps = Steps(request.progress, len(script.inputs) + len(script.steps) + 2)
+    with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
+        session.set_as_of(job.as_of)
+        for name in script.kernels:
+            kernel = _KERNELS[name]
+            session.add_function(name, kernel.run, kernel.params, kernel.result)
+        readers: dict[str, SourceReader] = {}
+        for name, needed in script.inputs.items():
+            steps.next(f"reading {name}")
+            source = next(one for one in program.plan.sources if one.name == name)
+            readers[name] = SourceReader(session, source, *inputs[name], quarantine)
+            readers[name].load(needed)
+        steps.next("reading the spine")
+        own: pa.Table | None = None
+        if given is not None:
+            spine.load(session, given, bound, job.entity, request.time_zone)
+            own = own_columns(given, _typed(session, given, bound))
+        elif job.grid is not None:
+            _make_grid(session, job.grid)
+        _run(session, script, readers, steps)
+        steps.next("writing the result")
+        query, columns = _result_query(job, script, mode)
+        schema = pa.schema(
+            [
+                *(own.schema if own is not None else ()),
+                *(pa.field(name, result.arrow_type(type_)) for name, type_ in columns),
+            ]
+        )
+        expected = given.table.num_rows if given is not None else None
+        rows = result.in_order(result.chunks(session.stream(query, "reading the result")), expected)
+        yield Answer(
+            schema,
+            result.zipped(rows, own, [type_ for _, type_ in columns], schema),
+            {name: found for name, (_, found) in inputs.items()},
+            given,
+            given_file,
+            tuple(quarantine.found) if quarantine is not None else (),
+        )
+
+
+def _script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
+    names = [one.name for one in job.view.outputs]
+    try:
+        return compile_view(plan, job.view.name, outputs=names, mode=mode)
+    except NoKnownKeysError:
+        kind = "request" if job.entity.request else "entity"
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere(f"the view `{job.view.name}` needs a spine").note(
+                f"no source that it reads holds keys of the {kind} `{job.entity.name}`"
+            )
+        ) from None
+
+
+def _make_grid(session: Session, grid: Grid) -> None:
+    times = f"CAST({grid.start} AS BIGINT) + range * {grid.every}"
+    session.run(
+        f'CREATE TEMP TABLE "grid_times" AS SELECT {times} AS "@t" FROM range({grid.count})',
+        "making the grid of times",
+    )
+
+
+def _given(request: Request) -> tuple[Spine | None, InputFile | None]:
+    """Return the spine that was asked for, and its file where it is one."""
+    match request.spine:
+        case None:
+            return None, None
+        case str() | Path():
+            path = Path(request.spine)
+            if not path.exists():
+                raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"there is no spine `{path}`"))
+            file = paths.inspect(path.resolve(), path.resolve().parent)
+            return read_spine(path), file
+        case _:
+            return from_object(request.spine), None
+
+
+def _no_clash(given: Spine, view: ir.View) -> None:
+    own = set(given.table.column_names)
+    clashes = [one.name for one in view.outputs if one.name in own]
+    if clashes:
+        listed = ", ".join(f"`{name}`" for name in clashes)
+        raise AstrafsError(
+            codes.NAME_CLASH.nowhere(
+                f"the spine has columns that the view `{view.name}` makes: {listed}"
+            ).help("rename them in the spine, or give the view's output another name with `as`")
+        )
+
+
+def _files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputFile, ...]]:
+    """Return the format and the files of source ``name``, overrides applied."""
+    binding = program.bindings[name]
+    override = place.overrides.get(name, SourceOverride())
+    format_, patterns = override.format or binding.format, override.patterns or binding.patterns
+    if not format_ or not patterns:
+        raise AstrafsError(
+            codes.NO_FILES_MATCH.nowhere(f"source `{name}` names no files").help(
+                f'bind it in `astrafs.toml`: `[sources."{name}"]` with `format` and `paths`'
+            )
+        )
+    return format_, paths.resolve(name, patterns, place.root, place.roots)
+
+
+def _typed(
+    session: Session, given: Spine, bound: Sequence[SpineColumn]
+) -> dict[str, pa.ChunkedArray]:
+    """Return the bound columns of a spine without types, as the view read them."""
+    if not given.untyped:
+        return {}
+    listed = ", ".join(ident(column.name) for column in bound)
+    query = f'SELECT {listed} FROM "spine" ORDER BY "@row"'
+    batches = list(session.stream(query, "reading the spine"))
+    return {
+        column.own: pa.chunked_array(
+            [result.from_engine(batch.column(place), column.type) for batch in batches],
+            result.arrow_type(column.type),
+        )
+        for place, column in enumerate(bound)
+    }
+
+
+def _run(
+    session: Session, script: Script, readers: Mapping[str, SourceReader], steps: Steps
+) -> None:
+    """Execute the script's steps. Rows that a check sets aside change what came before, so it
+    starts again.
+    """
+    while not _steps(session, script, readers, steps):
+        steps.expect(len(script.steps) + 1)
+
+
+def _steps(
+    session: Session, script: Script, readers: Mapping[str, SourceReader], steps: Steps
+) -> bool:
+    """Execute the steps once; return False where a check took rows out (all that the steps made is
+    then gone).
+    """
+    made: list[str] = []
+    for step in script.steps:
+        doing = step.comment.split("\n", 1)[0]
+        steps.next(doing)
+        session.run(step.sql, f"computing {doing}")
+        made.append(step.name)
+        for found in script.checks:
+            if found.after == step.name and _takes_out(session, found, readers):
+                for name in made:
+                    session.run(f"DROP TABLE {ident(name)}", "starting again")
+                return False
+        for name in (script.drops or {}).get(step.name, ()):
+            session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+            made.remove(name)
+    return True
+
+
+def _takes_out(session: Session, found: Check, readers: Mapping[str, SourceReader]) -> bool:
+    """Judge the rows that ``found`` lists; return whether any were set aside."""
+    offenders = ident("@offenders")
+    session.run(f"CREATE TEMP TABLE {offenders} AS {found.sql}", f"checking that {found.rule}")
+    any_found = bool(
+        session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", f"checking that {found.rule}")
+    )
+    if any_found:
+        readers[found.source].expel(Rule(slug(found.rule)[:60], found.rule, ()), offenders)
+    session.run(f"DROP TABLE {offenders}", f"checking that {found.rule}")
+    return any_found
+
+
+def _result_query(job: Job, script: Script, mode: Mode) -> tuple[str, list[tuple[str, Type]]]:
+    """Return the query for the result's rows in order (``"@row"`` first), and the name and type of
+    each column.
+    """
+    outputs = [(one.name, one.type) for one in job.view.outputs]
+    listed = [ident(name) for name, _ in outputs]
+    columns = outputs
+    if mode != "spine":
+        keys = [(field.name, field.type) for field in job.entity.keys]
+        taken = {name for name, _ in outputs}
+        # An output that repeats a key stands for it; a `t` among the outputs is the view's own
+        # business.
+        own = [
+            (name, type_, ident(f"@key{place}"))
+            for place, (name, type_) in enumerate(keys)
+            if name not in taken
+        ]
+        if "t" in taken or any(name == "t" for name, _ in keys):
+            raise AstrafsError(
+                codes.NAME_CLASH.nowhere(
+                    f"the view `{job.view.name}` has an output or key `t`, as the time column"
+                ).help("give the output another name with `as`, or use a spine")
+            )
+        own.append(("t", TIMESTAMP, ident("@t")))
+        columns = [*((name, type_) for name, type_, _ in own), *outputs]
+        listed = [*(column for _, _, column in own), *listed]
+    limit = job.request.limit
+    where = f' WHERE "@row" < {limit}' if mode != "spine" and limit is not None else ""
+    query = f'SELECT "@row", {", ".join(listed)} FROM {ident(script.result)}{where} ORDER BY "@row"'
+    return query, columns

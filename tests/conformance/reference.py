@@ -1,0 +1,92 @@
+"""Run a case on the reference interpreter, from the same files that DuckDB reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from astrafs.diagnostics.model import Sink
+from astrafs.driver import compile_project
+from astrafs.plan import ir
+from astrafs.plan.program import Program
+from astrafs.reference.interpreter import Interpreter, Question
+from astrafs.source import SourceFile
+from astrafs.typesys import Kind, Type
+from tests.conformance.cases import Case
+
+UNITS = {"unix:s": 1_000_000, "unix:ms": 1_000, "unix:us": 1}
+FOREVER = 1 << 62
+
+
+def compiled(case: Case) -> Program:
+    """Compile the program of ``case``, which has no mistakes."""
+    sink = Sink()
+    program = compile_project((SourceFile("case.afs", case.program),), sink)
+    assert program is not None
+    assert not list(sink)
+    return program
+
+
+def work(case: Case, program: Program) -> int:
+    """How many rows the interpreter visits at least: questions times rows, for every output."""
+    rows = sum(len(rows) for rows in data_of(case, program).values())
+    return case.spine.num_rows * rows * max(1, len(program.plan.views[0].outputs))
+
+
+def answers(case: Case, program: Program) -> pa.Table:
+    """Return the spine and the outputs of the case's view, by the interpreter."""
+    (view,) = program.plan.views
+    entity = next(one for one in program.plan.entities if one.name == view.entity)
+    asked = (*entity.keys, ir.Field("t", Type(Kind.TIMESTAMP)))
+    columns = [column(case.spine, field.name, field.type, "") for field in asked]
+    questions = [Question(tuple(row[:-1]), row[-1]) for row in zip(*columns, strict=True)]
+    found = Interpreter(program.plan, data_of(case, program), FOREVER).view(view.name, questions)
+    result = case.spine
+    for index, output in enumerate(view.outputs):
+        cells = [shown(row[index], output.type) for row in found]
+        result = result.append_column(output.name, pa.array(cells))
+    return result
+
+
+def data_of(case: Case, program: Program) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every source, as the interpreter takes them."""
+    found = {}
+    for source in program.plan.sources:
+        (pattern,) = program.bindings[source.name].patterns
+        table = pq.read_table(case.folder / pattern)
+        columns = {
+            one.name: column(table, one.physical or one.name, one.type, one.zone)
+            for one in source.columns
+        }
+        found[source.name] = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+    return found
+
+
+def column(table: pa.Table, name: str, type_: Type, zone: str) -> list[Any]:
+    """Return a column's values: times in microseconds, dates in days."""
+    cells = table[name]
+    kind = type_.parts[0].kind if type_.kind is Kind.KEY else type_.kind
+    if kind is Kind.TIMESTAMP:
+        if zone in UNITS:
+            return [None if cell is None else cell * UNITS[zone] for cell in cells.to_pylist()]
+        cells = cells.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    elif kind is Kind.DATE:
+        cells = cells.cast(pa.date32()).cast(pa.int32())
+    return list(cells.to_pylist())
+
+
+def shown(value: Any, type_: Type) -> Any:
+    """Return a value as Arrow gives it."""
+    kind = type_.parts[0].kind if type_.kind is Kind.KEY else type_.kind
+    if value is None:
+        return None
+    if kind is Kind.TIMESTAMP:
+        return datetime.fromtimestamp(value / 1_000_000, UTC)
+    if kind is Kind.DATE:
+        return date.fromordinal(date(1970, 1, 1).toordinal() + value)
+    return value
