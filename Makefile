@@ -64,19 +64,22 @@ lint: setup
 
 .PHONY: parity
 parity: setup ## Compare the reference and DuckDB bit for bit on N= generated programs (SEED=).
-	@"$(BIN)/python" -m tests.parity --programs $(N) --seed $(SEED)
+	@"$(BIN)/python" -m tests.parity.run --programs $(N) --seed $(SEED) --jobs $(WORKERS)
 
 .PHONY: fuzz
 fuzz: setup ## Feed the compiler N= damaged and random programs (SEED=).
-	@"$(BIN)/python" -m tests.fuzz --inputs $(N) --seed $(SEED)
+	@"$(BIN)/python" -m tests.fuzz.run --inputs $(N) --seed $(SEED) --jobs $(WORKERS)
 
 .PHONY: bench
-bench: setup ## Measure backfills and checks; print one table.
-	@"$(BIN)/python" -m tests.bench
+bench: setup ## Measure backfills and checks against alternatives in the same run.
+	@"$(BIN)/python" -m tests.bench.check_scale
+	@"$(BIN)/python" -m tests.bench.backfill_1m
+	@test -e features/flights/data/spine.parquet || "$(BIN)/python" features/flights/prepare.py
+	@"$(BIN)/python" -m tests.bench.flights_full
 
 .PHONY: golden
 golden: setup ## Rewrite the expected blocks of the golden files; read the diff before you commit it.
-	@"$(BIN)/python" -m pytest -q tests/golden --update-golden
+	@ASTRAFS_REWRITE_GOLDEN=1 "$(BIN)/python" -m pytest -q tests/golden tests/unit/cli/test_readme.py
 
 .PHONY: fmt
 fmt: setup ## Format the Python files and the .afs files.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Diagnostic, Sink
+from astrafs.leakage.check import check_leakage
 from astrafs.plan.program import Program
 from astrafs.plan.verify import verify
 from astrafs.resolve.collect import collect_symbols, report_unused
@@ -19,6 +20,7 @@ from astrafs.syntax.parse import parse_module
 from astrafs.typecheck.check import BUILTIN_NAMES, check_program
 
 MAX_FILES = 2_000
+_SEGMENT = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
@@ -37,8 +39,7 @@ def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
     program = check_program(symbols, by_path, later)
     if not sink.has_errors:
         report_unused(symbols, later)
-    if importlib.util.find_spec("astrafs.leakage.check") is not None:
-        importlib.import_module("astrafs.leakage.check").check_leakage(program, later)
+    check_leakage(program, later)
     if not sink.has_errors:
         verify(program.plan)
     return program
@@ -68,11 +69,26 @@ def parse_files(files: Sequence[SourceFile], sink: Sink) -> Parsed | None:
     modules: list[ast.Module] = []
     damaged: dict[str, str] = {}
     for file in ordered:
-        before = len(sink)
-        modules.append(parse_module(file, module_name(file.path), sink))
-        if len(sink) > before:
+        _check_path(file, sink)
+        found = Sink()
+        modules.append(parse_module(file, module_name(file.path), found))
+        if found.has_errors:
             damaged[modules[-1].name] = file.text
+        sink.extend(found)
     return Parsed(tuple(modules), damaged)
+
+
+def _check_path(file: SourceFile, sink: Sink) -> None:
+    wrong = next((p for p in module_name(file.path).split(".") if not _SEGMENT.match(p)), None)
+    if wrong is not None or "." in file.path.removesuffix(".afs"):
+        shown = wrong or file.path.removesuffix(".afs")
+        sink.emit(
+            codes.BAD_MODULE_NAME.at(
+                Span(file.path, 0, 0),
+                f"`{shown}` cannot stand in a `use` line",
+                title=f"`{file.path}` is no path of a module",
+            ).help("rename it: lower-case letters, digits and `_`, beginning with a letter")
+        )
 
 
 @dataclass(slots=True)
@@ -90,7 +106,11 @@ class LaterSink(Sink):
     def over(cls, target: Sink, files: Mapping[str, SourceFile]) -> LaterSink:
         """Return a sink that passes on what is not on a line that ``target`` already holds."""
         later = cls(target=target, files=files)
-        later.lines = {later.line(found.primary.span) for found in target if found.primary}
+        later.lines = {
+            later.line(found.primary.span)
+            for found in target
+            if found.primary is not None and found.is_error
+        }
         return later
 
     def line(self, span: Span) -> tuple[str, int]:

@@ -63,7 +63,9 @@ CALLABLE: Mapping[str, Function] = MappingProxyType(
 
 
 def evaluate(name: str, values: tuple[Any, ...], types: tuple[Type, ...], result: Type) -> Any:
-    """Compute one call by the reference meaning; raises ``errors.ValueFailure`` where the run must stop."""
+    """Compute one call by the reference meaning; raises ``errors.ValueFailure`` where the run must
+    stop.
+    """
     row = FUNCTIONS[name]
     if row.nulls is Nulls.STRICT and any(value is None for value in values):
         return None

@@ -88,13 +88,17 @@ def common_unit(types: Sequence[Type], constants: Sequence[Any]) -> Unit:
 
 
 def int_literal(types: Sequence[Type], constants: Sequence[Any], index: int) -> int | None:
-    """The value of an int literal; None for any other argument. Literals may come as exact decimals."""
+    """The value of an int literal; None for any other argument. Literals may come as exact
+    decimals.
+    """
     constant = constants[index]
     return None if constant is None or types[index].kind is not Kind.INT else int(constant)
 
 
 def digits_of(constant: int | float | Decimal) -> tuple[int, int] | None:
-    """The smallest (precision, scale) that holds a literal exactly as written; None if no decimal does."""
+    """The smallest (precision, scale) that holds a literal exactly as written; None if no decimal
+    does.
+    """
     number = Decimal(repr(constant)) if isinstance(constant, float) else Decimal(constant)
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
@@ -105,7 +109,9 @@ def digits_of(constant: int | float | Decimal) -> tuple[int, int] | None:
 
 
 def as_decimal(type_: Type, constant: Any) -> Type | None:
-    """The decimal type that an int, decimal or literal turns into without loss; None if there is none."""
+    """The decimal type that an int, decimal or literal turns into without loss; None if there is
+    none.
+    """
     if type_.kind is Kind.DECIMAL:
         return type_
     if constant is not None and not isinstance(constant, bool):
@@ -138,7 +144,8 @@ def common_number(types: Sequence[Type], constants: Sequence[Any]) -> Type:
                     "a literal of at most 38 digits"
                     if constant is not None
                     else (
-                        "a decimal or int beside a decimal; write `decimal(x, p, s)`, or `float(...)` around the decimal"
+                        "a decimal or int beside a decimal;"
+                        " write `decimal(x, p, s)`, or `float(...)` around the decimal"
                     )
                 )
                 raise Mismatch(index, expected)
@@ -151,7 +158,9 @@ def common_number(types: Sequence[Type], constants: Sequence[Any]) -> Type:
 
 
 def unify(types: Sequence[Type], constants: Sequence[Any], *, whose: str) -> Type:
-    """The one type (with unit and nullability) that values of all ``types`` have; null joins any type."""
+    """The one type (with unit and nullability) that values of all ``types`` have; null joins any
+    type.
+    """
     null = any_null(types)
     known = [(index, type_) for index, type_ in enumerate(types) if type_.kind is not Kind.NULL]
     if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +46,7 @@ def run(
         typer.Option("--features", metavar="A,B", help="With --view and sql: only these columns."),
     ] = "",
     as_json: Annotated[
-        bool, typer.Option("--json", help="The plan as canonical JSON, like --emit json.")
+        bool, typer.Option("--json", help="The plan or the tree as JSON; like --emit json.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
@@ -53,15 +54,15 @@ def run(
     env: EnvOption = None,
 ) -> int:
     """Show what a project becomes: tree, plan, JSON, SQL, time footprints."""
-    if as_json and emit not in (Emit.PLAN, Emit.JSON):
+    if as_json and emit in (Emit.SQL, Emit.FOOTPRINT):
         raise AstrafsError(
-            codes.USAGE.nowhere(f"--json goes with `--emit plan`, not `--emit {emit}`")
+            codes.USAGE.nowhere(f"--json goes with `--emit plan` and `ast`, not `--emit {emit}`")
         )
     if features and (not view or emit is not Emit.SQL):
         raise AstrafsError(codes.USAGE.nowhere("--features goes with `--emit sql --view VIEW`"))
     compiled = compile_path(path, env)
     if emit is Emit.AST:
-        return _show_tree(compiled, output)
+        return _show_tree(compiled, as_json, output)
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
@@ -69,19 +70,23 @@ def run(
     return console.OK
 
 
-def _show_tree(compiled: Compiled, output: Path | None) -> int:
+def _show_tree(compiled: Compiled, as_json: bool, output: Path | None) -> int:
     """Print the surface tree: it exists for programs with errors too, which are printed as well."""
     from astrafs.driver import module_name
     from astrafs.syntax.parse import parse_module
-    from astrafs.syntax.show import show_module
+    from astrafs.syntax.show import show, to_json
 
     only = compiled.workspace.only
     trees = [
-        show_module(parse_module(file, module_name(file.path), Sink()))
+        parse_module(file, module_name(file.path), Sink())
         for file in compiled.workspace.files
         if not only or file.path == only
     ]
-    deliver("\n".join(trees), output)
+    if as_json:
+        text = json.dumps([to_json(tree) for tree in trees], indent=2) + "\n"
+    else:
+        text = "\n".join(f"{show(tree).rstrip()}\n" for tree in trees)
+    deliver(text, output)
     usable_program(compiled)
     return console.exit_code(compiled.diagnostics)
 

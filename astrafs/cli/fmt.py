@@ -44,9 +44,7 @@ def run(
     for file in workspace.files:
         if workspace.only and file.path != workspace.only:
             continue
-        text = format_module(file, sink)
-        if text is None:
-            continue
+        text = file.text if _is_broken(file, sink) else format_module(file)
         if path == "-" and not (check or diff):
             console.write(text)
         elif text != file.text:
@@ -63,6 +61,17 @@ def run(
         total = 1 if workspace.only else len(workspace.files)
         console.tell(_summary(len(changed), total, check or diff))
     return console.PROBLEMS if sink.has_errors or (changed and (check or diff)) else console.OK
+
+
+def _is_broken(file: SourceFile, sink: Sink) -> bool:
+    """Report the syntax errors of ``file`` and return whether there are any."""
+    from astrafs.driver import module_name
+    from astrafs.syntax.parse import parse_module
+
+    own = Sink()
+    parse_module(file, module_name(file.path), own)
+    sink.extend(own)
+    return own.has_errors
 
 
 def _workspace(path: str, sink: Sink) -> Workspace:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 
 def edit_distance(left: str, right: str, limit: int) -> int:
-    """Return how many inserts, deletes, replacements or swaps of neighbours turn ``left`` into ``right``.
+    """Return how many inserts, deletes, replacements or swaps of neighbours turn ``left`` into
+    ``right``.
 
     Counting stops early; a distance over ``limit`` comes back as ``limit + 1``.
     """
@@ -30,7 +31,8 @@ def edit_distance(left: str, right: str, limit: int) -> int:
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that ``name`` most likely means, or None when none is near.
 
-    A third of the letters may differ (at least one, at most three); case differences count for nothing. Equal
+    A third of the letters may differ (at least one, at most three); case differences count for
+    nothing. Equal
     distances go to the candidate that shares the longer start, then to the alphabetically first.
     """
     folded = name.lower()

@@ -1,8 +1,8 @@
 """Arithmetic on pairs of floats: about 106 bits from plain IEEE additions and multiplications.
 
-A pair ``(high, low)`` of float64 arrays stands for the exact sum of both, with ``low`` at most half a unit in the
-last place of ``high``. Only +, -, *, / and sqrt of IEEE 754 are used, each rounded by itself, so the bits do not
-depend on the machine or its mathematical library.
+A pair ``(high, low)`` of float64 arrays stands for the exact sum of both, with ``low`` at most half
+a unit in the last place of ``high``. Only +, -, *, / and sqrt of IEEE 754 are used, each rounded by
+itself, so the bits do not depend on the machine or its mathematical library.
 """
 
 from __future__ import annotations

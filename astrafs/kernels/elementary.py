@@ -1,8 +1,9 @@
 """Correctly rounded elementary functions over float64 arrays.
 
-Each fast path computes a pair of floats with a bound on its error. Where the bound leaves no doubt about the nearest
-float, that float is the answer; elsewhere (about once in a billion values, and for extreme arguments) the exact
-slow path of ``astrafs.values.correct`` decides. Both therefore give the same bits everywhere.
+Each fast path computes a pair of floats with a bound on its error. Where the bound leaves no doubt
+about the nearest float, that float is the answer; elsewhere (about once in a billion values, and
+for extreme arguments) the exact slow path of ``astrafs.values.correct`` decides. Both therefore
+give the same bits everywhere.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _absolute(pair: Pair, size: Floats | float = 1.0) -> Fast:
     return pair, np.maximum(np.abs(pair[0]), size) * _ERROR
 
 
-# --- the functions: fast paths for ordinary arguments -----------------------------------------------------
+# --- the functions: fast paths for ordinary arguments -------------------------------------------
 
 
 def _exp(x: Floats) -> Fast:

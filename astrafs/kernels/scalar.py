@@ -1,7 +1,8 @@
-"""The scalar functions whose bits plain SQL does not give: kernels that the session registers by name.
+"""The scalar functions whose bits plain SQL does not give: kernels that the session registers by
+name.
 
-A null in any argument gives null. A value that stops the run raises ``ValueFailure``, whose text carries the
-diagnostic's code through the engine.
+A null in any argument gives null. A value that stops the run raises ``ValueFailure``, whose text
+carries the diagnostic's code through the engine.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def _compute(name: str, *columns: Column) -> pa.Array:
 
 
 def _elementary(name: str, count: int) -> Callable[..., pa.Array]:
-    """The engine counts the parameters of what it is given, so each count has a function of its own."""
+    """The engine counts the parameters of what it is given, so each count has a function of its
+    own.
+    """
     if count == 1:
         return lambda x: _compute(name, x)
     return lambda x, y: _compute(name, x, y)

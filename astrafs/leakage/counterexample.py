@@ -39,7 +39,7 @@ def settling_column(scene: Scene, column: ir.SourceColumn) -> Story:
         window_interval(scene.expr.window),
         ("row", "at", f"{column.name} at t", f"{column.name} in the files"),
         (("1", moment(-old), first, first), ("2", moment(-young), at_t, later)),
-        _outcome(scene, found, "served at t", "in the training set"),
+        _outcome(scene, found, "when served at t", "in the training set"),
     )
 
 
@@ -84,7 +84,7 @@ def unknown_column(scene: Scene, column: ir.SourceColumn) -> Story:
         window_interval(window),
         head,
         rows,
-        _outcome(scene, found, "served at t", "in the training set"),
+        _outcome(scene, found, "when served at t", "in the training set"),
     )
 
 
@@ -106,7 +106,7 @@ def future_row(scene: Scene) -> Story:
         interval,
         ("row", "at", "when served at t", "in the files"),
         (("1", moment(past), "there", "there"), ("2", moment(soon), "not yet", "there")),
-        _outcome(scene, found, "served at t", "in the training set"),
+        _outcome(scene, found, "when served at t", "in the training set"),
     )
 
 

@@ -59,19 +59,24 @@ def _node(expr: ir.Expr, parts: Sequence[Any], row: Row) -> Any:
 
 def aggregate_value(expr: ir.Aggregate, rows: Iterable[Row]) -> Any:
     """Return the value over ``rows``, oldest first, or raise :class:`UnknownValueError`."""
-    inputs: list[tuple[Any, ...]] = []
-    for row in rows:
-        conditions = (expr.block_where, expr.where)
-        if all(part is None or value_of(part, row) is True for part in conditions):
-            inputs.append(tuple(value_of(arg, row) for arg in expr.args))
+    inside = [row for row in rows if _is_true(expr.block_where, row)]
     if isinstance(expr.window, ir.LastWindow):
-        inputs = inputs[-expr.window.rows :]
+        inside = inside[-expr.window.rows :]
+    inputs = [
+        tuple(value_of(arg, row) for arg in expr.args)
+        for row in inside
+        if _is_true(expr.where, row)
+    ]
     if AGGREGATES[expr.function].keep_nulls:
         return _ordered(expr.function, inputs)
     kept = [values for values in inputs if None not in values]
     if not kept:
         return AGGREGATES[expr.function].empty
     return _combine(expr, kept)
+
+
+def _is_true(condition: ir.Expr | None, row: Row) -> bool:
+    return condition is None or value_of(condition, row) is True
 
 
 def _ordered(name: str, inputs: list[tuple[Any, ...]]) -> Any:

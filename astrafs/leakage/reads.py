@@ -108,7 +108,6 @@ class RestrictedColumns:
         self._presence: dict[str, tuple[RestrictedRead, ...]] = {}
         nowhere = Span("", 0, 0)
         for source in program.plan.sources:
-            self._presence[source.name] = ()
             self._columns[source.name] = {
                 column.name: (RestrictedRead(column, nowhere),)
                 for column in source.columns
@@ -120,6 +119,9 @@ class RestrictedColumns:
                     moment = replace(column, known_at=column.name)
                     implied = RestrictedRead(moment, nowhere, implied=True)
                     self._columns[source.name].setdefault(column.name, (implied,))
+            known = self._columns[source.name]
+            order = (*source.key, source.time)  # whether a row is there, and where, hangs on these
+            self._presence[source.name] = tuple(r for name in order for r in known.get(name, ()))
         waiting = list(program.plan.streams)
         while waiting:
             ready = [stream for stream in waiting if stream.base in self._columns]
@@ -167,14 +169,9 @@ class RestrictedColumns:
         expr = use.expr
         if not isinstance(expr, ir.Aggregate) or expr.rows not in self._columns:
             return ()
-        columns = self._columns[expr.rows]
-        found = [
-            read
-            for node, at in walk_with_origin(expr, use.origin)
-            if isinstance(node, ir.Column)
-            for read in self._reads(node, at, columns)
-        ]
-        return _distinct([*found, *self._presence[expr.rows]])
+        columns, presence = self._columns[expr.rows], self._presence[expr.rows]
+        found = self._reads(expr, use.origin, columns) if columns else ()
+        return _distinct([*found, *presence])
 
 
 def _step(read: RestrictedRead, name: str) -> RestrictedRead:

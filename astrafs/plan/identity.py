@@ -34,7 +34,8 @@ ColumnText = Callable[[str], str]
 
 def feature_identities(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
     """Return the identity of every feature version (64 hex digits), in time linear in the plan."""
-    return _Writer.run(plan).features
+    found = _Writer.run(plan).features
+    return {feature.id: found[feature.id] for feature in plan.features}
 
 
 def view_identities(plan: ir.Plan) -> Mapping[str, str]:

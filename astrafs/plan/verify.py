@@ -39,6 +39,8 @@ def verify(plan: ir.Plan) -> None:
 
 def engine_type(made: Type) -> Type:
     """Return a declared type as expressions carry it: no unit, a key of one part as that part."""
+    if not made.unit and made.kind is not Kind.KEY:
+        return made
     plain = made.plain().with_null(made.nullable)
     if plain.kind is Kind.KEY and len(plain.parts) == 1:
         return engine_type(plain.parts[0]).with_null(made.nullable)

@@ -1,4 +1,6 @@
-"""The semantics, executable: a brute-force interpreter of plans that every backend is compared with."""
+"""The semantics, executable: a brute-force interpreter of plans that every backend is compared
+with.
+"""
 
 from astrafs.reference.interpreter import Interpreter, Question, evaluate_feature, evaluate_view
 

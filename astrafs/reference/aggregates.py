@@ -18,7 +18,9 @@ _LIMIT = 2**90
 
 
 def aggregate(name: str, inputs: Sequence[tuple[Any, ...]], result: Type) -> Any:
-    """Compute aggregate ``name`` over its inputs, one tuple of arguments per row in (e, key) order."""
+    """Compute aggregate ``name`` over its inputs, one tuple of arguments per row in (e, key)
+    order.
+    """
     if name == "count" and all(not row for row in inputs):
         return len(inputs)
     values = [row[0] for row in inputs]
@@ -137,6 +139,9 @@ _OF_ROWS: dict[str, Callable[[Values], Any]] = {
     "first_row": lambda values: values[0] if values else None,
     "last_row": lambda values: values[-1] if values else None,
 }
+
+SUMMED = frozenset({"sum", "mean", "var", "var_pop", "stddev", "stddev_pop"})
+"""Aggregates whose float inputs enter exact sums."""
 
 NAMES = frozenset({*_OF_VALUES, *_OF_ROWS})
 """Every aggregate that the reference knows."""

@@ -1,8 +1,8 @@
 """The reference interpreter: runs a plan by the definitions, row by row, slow and obviously right.
 
-Values are int, float, Decimal, bool, str, bytes and None; timestamps and durations are int microseconds, dates
-int days. Times of questions and the cutoff ``as_of`` are int microseconds. A value that stops a run raises
-``builtins.errors.ValueFailure``.
+Values are int, float, Decimal, bool, str, bytes and None; timestamps and durations are int
+microseconds, dates int days. Times of questions and the cutoff ``as_of`` are int microseconds. A
+value that stops a run raises ``builtins.errors.ValueFailure``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from astrafs.builtins import registry
 from astrafs.plan import ir
-from astrafs.reference.aggregates import aggregate
+from astrafs.reference.aggregates import SUMMED, aggregate, on_grid
 from astrafs.reference.rows import Row, clean, nulls_first, order, source_rows
 from astrafs.values.errors import ValueFailure
 
@@ -26,7 +26,9 @@ NO_TIME = "AFS0938"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row to answer: the entity key (or request fields) in declaration order, and the prediction time."""
+    """One row to answer: the entity key (or request fields) in declaration order, and the
+    prediction time.
+    """
 
     keys: Key
     t: int
@@ -41,6 +43,16 @@ class Context:
     keys: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A row of an aggregate's block; ``inputs`` are None where the aggregate's condition is not
+    true.
+    """
+
+    row: Row
+    inputs: tuple[Any, ...] | None
+
+
 class Interpreter:
     """A plan, its data and the knowledge cutoff K; answers are remembered per (feature, key, t)."""
 
@@ -53,6 +65,7 @@ class Interpreter:
         self._streams = {stream.name: stream for stream in plan.streams}
         self._views = {view.name: view for view in plan.views}
         self._rows: dict[str, list[Row]] = {}
+        self._belonging: dict[tuple[int, Key], list[Member]] = {}
         self._answers: dict[tuple[ir.FeatureId, Key, int], Any] = {}
 
     def view(self, name: str, questions: Sequence[Question]) -> list[tuple[Any, ...]]:
@@ -85,7 +98,7 @@ class Interpreter:
         names = [key.name for key in self._entities[entity].keys]
         return Context(t, keys=dict(zip(names, map(clean, keys), strict=True)))
 
-    # --- streams ------------------------------------------------------------------------------------------
+    # --- streams --------------------------------------------------------------------------------
 
     def _stream_rows(self, stream: ir.Stream) -> list[Row]:
         found = []
@@ -121,7 +134,9 @@ class Interpreter:
 
     @staticmethod
     def _reading(base: Row, name: str) -> Callable[[Row], Any]:
-        """A base stream's computed column keeps its value: it was evaluated at the base row's time."""
+        """A base stream's computed column keeps its value: it was evaluated at the base row's
+        time.
+        """
         return lambda _row: base[name]
 
     def _source_of(self, name: str) -> ir.Source:
@@ -133,7 +148,7 @@ class Interpreter:
         """Evaluate in a row: lookups and ``t`` are at the row's own time."""
         return self._value(expression, Context(0 if row.event is None else row.event, row=row))
 
-    # --- expressions --------------------------------------------------------------------------------------
+    # --- expressions ----------------------------------------------------------------------------
 
     def _value(self, expression: ir.Expr, context: Context) -> Any:
         match expression:
@@ -197,7 +212,9 @@ class Interpreter:
         return latest[lookup.column]
 
     def _holds(self, row: Row, t: int) -> bool:
-        """Whether a table's row is in force: state holds from its time on. A static table always is."""
+        """Whether a table's row is in force: state holds from its time on. A static table always
+        is.
+        """
         if row.event is None:
             return True
         return row.event <= t and self._is_known(row, t)
@@ -206,46 +223,66 @@ class Interpreter:
         assert row.known is not None
         return row.known <= t and row.known <= self._as_of
 
-    # --- aggregates ---------------------------------------------------------------------------------------
+    # --- aggregates -----------------------------------------------------------------------------
 
     def _aggregate(self, expression: ir.Aggregate, context: Context) -> Any:
         assert context.keys is not None
+        members = self._members(expression, tuple(context.keys.values()))
         inputs = [
-            tuple(self._in_row(arg, row) for arg in expression.args)
-            for row in self._window(expression, tuple(context.keys.values()), context.t)
-            if expression.where is None or self._in_row(expression.where, row) is True
+            member.inputs
+            for member in self._window(expression.window, members, context.t)
+            if member.inputs is not None
         ]
         if expression.function == "count" and not expression.args:
             return len(inputs)
         return aggregate(expression.function, inputs, expression.type)
 
-    def _window(self, expression: ir.Aggregate, keys: Key, t: int) -> list[Row]:
-        """The rows of the window, in (e, key) order."""
+    def _members(self, expression: ir.Aggregate, keys: Key) -> list[Member]:
+        """The rows of the block that belong to the entity and are known by K, with their inputs.
+
+        Inputs are computed whatever the window, so a row that cannot be computed stops every run
+        that asks for its entity, at whatever time.
+        """
         if None in keys:
             return []
-        members = [
-            row
-            for row in self.rows(expression.rows)
-            if tuple(self._in_row(part, row) for part in expression.keys) == keys
-            and (
-                expression.block_where is None or self._in_row(expression.block_where, row) is True
-            )
-            and self._is_known(row, t)
-        ]
-        match expression.window:
-            case ir.RangeWindow() as window:
-                return [row for row in members if in_range(window, row, t)]
+        asked = (id(expression), keys)
+        if asked not in self._belonging:
+            self._belonging[asked] = [
+                Member(row, self._inputs(expression, row))
+                for row in self.rows(expression.rows)
+                if self._is_known(row, self._as_of)
+                and tuple(self._in_row(part, row) for part in expression.keys) == keys
+                and (
+                    expression.block_where is None
+                    or self._in_row(expression.block_where, row) is True
+                )
+            ]
+        return self._belonging[asked]
+
+    def _inputs(self, expression: ir.Aggregate, row: Row) -> tuple[Any, ...] | None:
+        if expression.where is not None and self._in_row(expression.where, row) is not True:
+            return None
+        found = tuple(self._in_row(arg, row) for arg in expression.args)
+        if expression.function in SUMMED and isinstance(found[0], float):
+            on_grid(found[0])
+        return found
+
+    def _window(self, window: ir.Window, members: list[Member], t: int) -> list[Member]:
+        """The members that the window holds at ``t``, in (e, key) order."""
+        visible = [member for member in members if self._is_known(member.row, t)]
+        match window:
+            case ir.RangeWindow():
+                return [member for member in visible if in_range(window, member.row, t)]
             case ir.LastWindow(rows=count, within=within):
-                past = [
-                    row
-                    for row in members
-                    if row.event is not None
-                    and row.event < t
-                    and (within is None or t - row.event <= within)
-                ]
-                return past[-count:]
+                return [member for member in visible if in_past(member.row, t, within)][-count:]
             case _:
-                assert_never(expression.window)
+                assert_never(window)
+
+
+def in_past(row: Row, t: int, within: int | None) -> bool:
+    """Whether the row lies before ``t``, and is no older than ``within`` if that is given."""
+    assert row.event is not None
+    return row.event < t and (within is None or t - row.event <= within)
 
 
 def in_range(window: ir.RangeWindow, row: Row, t: int) -> bool:
@@ -263,7 +300,9 @@ def in_range(window: ir.RangeWindow, row: Row, t: int) -> bool:
 def evaluate_view(
     plan: ir.Plan, view_name: str, data: Data, questions: Sequence[Question], as_of: int
 ) -> list[tuple[Any, ...]]:
-    """Answer ``questions`` with the columns of a view; ``data`` holds the rows of each source by its name."""
+    """Answer ``questions`` with the columns of a view; ``data`` holds the rows of each source by
+    its name.
+    """
     return Interpreter(plan, data, as_of).view(view_name, questions)
 
 

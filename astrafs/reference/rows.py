@@ -1,4 +1,6 @@
-"""Rows of sources and streams as the reference sees them: clean values, event time, knowledge time, order."""
+"""Rows of sources and streams as the reference sees them: clean values, event time, knowledge time,
+order.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Row:
 
 
 def normalise(source: ir.Source, rows: Sequence[Mapping[str, Any]]) -> list[Values]:
-    """Copy ``rows`` with the declared columns: NaN and infinities become null, -0.0 becomes 0.0, absent is null."""
+    """Copy ``rows`` with the declared columns: NaN and infinities become null, -0.0 becomes 0.0,
+    absent is null.
+    """
     names = [column.name for column in source.columns]
     return [{name: clean(row.get(name)) for name in names} for row in rows]
 
@@ -44,7 +48,9 @@ def clean(value: Any) -> Any:
 
 
 def source_rows(source: ir.Source, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of ``source`` in (e, key) order; equal ones (of a table) by k and then all columns."""
+    """The rows of ``source`` in (e, key) order; equal ones (of a table) by k and then all
+    columns.
+    """
     found = []
     for values in normalise(source, rows):
         event = values[source.time] if source.time else None
@@ -58,7 +64,9 @@ def source_rows(source: ir.Source, rows: Sequence[Mapping[str, Any]]) -> list[Ro
 
 
 def order(row: Row, key: Sequence[str], columns: Sequence[str]) -> tuple[Any, ...]:
-    """The place of a row among the others: e, key, k, then the columns in declaration order, nulls first."""
+    """The place of a row among the others: e, key, k, then the columns in declaration order, nulls
+    first.
+    """
     return (
         nulls_first(row.event),
         tuple(nulls_first(row[name]) for name in key),

@@ -21,7 +21,8 @@ def resolve_name(
     if not name or scope.is_broken(name):
         return None
     capitals = {kind in ENTITIES for kind in kinds}
-    if len(capitals) == 1 and name[0].isupper() not in capitals:
+    odd = len(capitals) == 1 and name[0].isupper() not in capitals
+    if odd and scope.lost is not None:
         return None  # the parser has reported a name of the wrong shape
     symbol = scope.find(name)
     wanted = " or ".join(kind.value for kind in kinds)

@@ -66,7 +66,7 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
     afterwards.
     """
     request = job.request
-    given, given_file = _given(request)
+    given, given_file = _given(request, place.root)
     mode: Mode = "known_keys" if job.grid is None else "grid"
     bound: tuple[SpineColumn, ...] = ()
     if given is not None:
@@ -88,7 +88,9 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
         for name, needed in script.inputs.items():
             steps.next(f"reading {name}")
             source = next(one for one in program.plan.sources if one.name == name)
-            readers[name] = SourceReader(session, source, *inputs[name], quarantine)
+            readers[name] = SourceReader(
+                session, source, *inputs[name], quarantine, _expects(program, name)
+            )
             readers[name].load(needed)
         steps.next("reading the spine")
         own: pa.Table | None = None
@@ -139,7 +141,7 @@ def _make_grid(session: Session, grid: Grid) -> None:
     )
 
 
-def _given(request: Request) -> tuple[Spine | None, InputFile | None]:
+def _given(request: Request, root: Path) -> tuple[Spine | None, InputFile | None]:
     """Return the spine that was asked for, and its file where it is one."""
     match request.spine:
         case None:
@@ -148,7 +150,7 @@ def _given(request: Request) -> tuple[Spine | None, InputFile | None]:
             path = Path(request.spine)
             if not path.exists():
                 raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"there is no spine `{path}`"))
-            file = paths.inspect(path.resolve(), path.resolve().parent)
+            file = paths.inspect(path.resolve(), root)
             return read_spine(path), file
         case _:
             return from_object(request.spine), None
@@ -178,6 +180,16 @@ def _files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputF
             )
         )
     return format_, paths.resolve(name, patterns, place.root, place.roots)
+
+
+def _expects(program: Program, name: str) -> tuple[str, ...]:
+    """Return the ``expect`` conditions of a source as they were written."""
+    origin = program.sources.get(name)
+    if origin is None:
+        return ()
+    spans = [one.span for one in origin.expects]
+    texts = [program.files[span.path].text[span.start : span.end] for span in spans]
+    return tuple(" ".join(text.split()) for text in texts)
 
 
 def _typed(

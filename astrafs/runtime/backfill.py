@@ -127,7 +127,8 @@ def _spine_facts(answer: Answer) -> dict[str, object] | None:
     facts: dict[str, object] = {"rows": answer.given.table.num_rows}
     if answer.given_file is not None:
         file = answer.given_file
-        facts |= {"file": file.path.name, "bytes": file.size, "sha256": paths.sha256(file)}
+        name = file.path.name if file.shown == str(file.path) else file.shown
+        facts |= {"file": name, "bytes": file.size, "sha256": paths.sha256(file)}
     else:
         facts["digest"] = digest_table(answer.given.table)
     return facts

@@ -19,12 +19,13 @@ EXAMPLES = 5
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One contract. ``name`` is short and fit for a file name; ``text`` says what must hold;
-    ``columns`` are read.
+    ``columns`` are read; ``advice`` says what a violation often means.
     """
 
     name: str
     text: str
     columns: tuple[str, ...]
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Violation:
         hidden = self.count - len(self.examples)
         if hidden > 0 and self.examples:
             found = found.note(f"and {hidden:,} more")
+        if self.rule.advice:
+            found = found.help(self.rule.advice)
         return found.help(
             "mend the data or the declaration, or use `--quarantine DIR` to set such rows aside"
         )

@@ -47,10 +47,14 @@ _MIN_DATE, _MAX_DATE = -719_162, 2_932_896
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A rule of the column's type: a row breaks it where ``condition`` is true."""
+    """A rule of the column's type: a row breaks it where ``condition`` is true.
+
+    ``advice`` says what a violation often means.
+    """
 
     rule: str
     condition: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def _decimal(type_: Type, physical: str, raw: str, prepared: str) -> Conversion 
 
 
 def _timestamp(physical: str, zone: str, raw: str, prepared: str) -> Conversion | Refusal:
-    in_range = _time_range(prepared)
+    in_range = _time_range(prepared, raw)
     if zone in UNIX_ZONES:
         if physical not in _INTEGERS and physical not in _WIDE_INTEGERS:
             return Refusal(f'`in "{zone}"` reads whole numbers; {_advice(physical)}')
@@ -177,8 +181,8 @@ def _nanoseconds(raw: str, prepared: str, prepared_us: str) -> Conversion:
     micros = f"({prepared} // 1000)"
     value = zones.instant_sql(prepared_us, micros) if prepared_us else micros
     problems = (
-        Problem("has whole microseconds", f"{prepared} % 1000 <> 0"),
-        _time_range(micros),
+        _whole_micros(prepared),
+        _time_range(micros, raw),
     )
     return Conversion(f"epoch_ns({raw})", value, problems)
 
@@ -193,20 +197,33 @@ def _unix(zone: str, number: str, prepared: str) -> Conversion:
     out = Problem(
         f"lies in the years 1678 to 2261, read as {zone}",
         f"NOT {prepared} BETWEEN {low} AND {high}",
+        "is it another unit: `unix:s`, `unix:ms`, `unix:us` or `unix:ns`?",
     )
     inside = f"CASE WHEN {prepared} BETWEEN {low} AND {high} THEN {prepared} END"
     if scale:
         return Conversion(number, f"CAST(({inside}) * {scale} AS BIGINT)", (out,))
-    whole = Problem("has whole microseconds", f"{prepared} % 1000 <> 0")
+    whole = _whole_micros(prepared)
     # // truncates towards zero; whole thousands are the only ones that pass, so it makes no
     # difference.
     return Conversion(number, f"CAST(({inside}) // 1000 AS BIGINT)", (whole, out))
 
 
-def _time_range(micros: str) -> Problem:
+def _whole_micros(nanos: str) -> Problem:
     return Problem(
-        "lies in the years 1678 to 2261", f"NOT {micros} BETWEEN {MIN_TIME} AND {MAX_TIME}"
+        "has whole microseconds",
+        f"{nanos} % 1000 <> 0",
+        "times are counted in microseconds: round the column down where it is written",
     )
+
+
+def _time_range(micros: str, raw: str = "") -> Problem:
+    """Return the rule on the years. With ``raw``, a value that has no microseconds breaks it too:
+    the engine reads the largest numbers as infinite times, and those as nothing.
+    """
+    outside = f"NOT {micros} BETWEEN {MIN_TIME} AND {MAX_TIME}"
+    if raw:
+        outside = f"({raw} IS NOT NULL AND {micros} IS NULL) OR {outside}"
+    return Problem("lies in the years 1678 to 2261", outside)
 
 
 def _date(physical: str, raw: str, prepared: str) -> Conversion | Refusal:
@@ -240,7 +257,7 @@ def _duration(physical: str, raw: str, prepared: str) -> Conversion | Refusal:
     if physical.startswith("DURATION:"):
         factor = {"s": 1_000_000, "ms": 1_000, "us": 1}.get(physical.removeprefix("DURATION:"))
         if factor is None:
-            whole = Problem("has whole microseconds", f"{prepared} % 1000 <> 0")
+            whole = _whole_micros(prepared)
             return Conversion(raw, f"({prepared} // 1000)", (whole,))
         return Conversion(raw, f"({prepared} * {factor})")
     return Refusal(_advice(physical))
@@ -298,6 +315,7 @@ def _time_from_text(zone: str, raw: str, string: str, prepared: str) -> Conversi
         problem = Problem(
             "is a time with an offset, such as 2026-01-01T10:00:00Z",
             f"{raw} IS NOT NULL AND {prepared} IS NULL",
+            'if these are local times, declare their zone: `timestamp in "Europe/Paris"`',
         )
         return Conversion(read, prepared, (problem, _time_range(prepared)))
     # A list keeps both readings until the zone's offset is looked up: local times first, instants
@@ -360,11 +378,17 @@ def _from_json(type_: Type, zone: str, raw: str, prepared: str) -> Conversion | 
         digits = f"length(regexp_replace({string}, '[^0-9]', '', 'g')) > 15"
         number = f"json_type({raw}) NOT IN ('VARCHAR', 'BIGINT', 'UBIGINT')"
         problems.append(
-            Problem("has at most 15 digits or is a JSON string", f"{number} AND {digits}")
+            Problem(
+                "has at most 15 digits or is a JSON string",
+                f"{number} AND {digits}",
+                "write long decimals as JSON strings: a JSON number passes through a float",
+            )
         )
     problems.extend(
         Problem(
-            problem.rule, problem.condition.replace(f"{raw} IS NOT NULL", f"{string} IS NOT NULL")
+            problem.rule,
+            problem.condition.replace(f"{raw} IS NOT NULL", f"{string} IS NOT NULL"),
+            problem.advice,
         )
         for problem in base.problems
     )

@@ -94,7 +94,8 @@ def sha256(file: InputFile) -> str:
 def check_unchanged(files: Sequence[InputFile], base: Path) -> None:
     """Raise :class:`AstrafsError` where a file is not the one that was inspected."""
     for file in files:
-        if inspect(file.path, base) != file:
+        now = inspect(file.path, base)
+        if (now.size, now.changed_ns) != (file.size, file.changed_ns):
             raise AstrafsError(
                 codes.INPUT_CHANGED.nowhere(
                     f"`{file.shown}` changed while the run was reading it"

@@ -28,7 +28,7 @@ from astrafs.runtime.contracts import (
     Violation,
     examples_of,
 )
-from astrafs.runtime.conversions import TEXT, UNIX_ZONES, Conversion, Refusal, convert
+from astrafs.runtime.conversions import TEXT, UNIX_ZONES, Conversion, Problem, Refusal, convert
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.physical import FILE, Group, all_columns, describe
 from astrafs.runtime.session import Session
@@ -67,6 +67,7 @@ class SourceReader:
     format: str
     files: Sequence[InputFile]
     quarantine: Quarantine | None = None
+    expects: Sequence[str] = ()
     _groups: tuple[Group, ...] = field(init=False, default=())
     _conversions: dict[Group, dict[str, Conversion]] = field(init=False, default_factory=dict)
     _rules: list[Rule] = field(init=False, default_factory=list)
@@ -185,47 +186,21 @@ class SourceReader:
         for column in self.source.columns:
             for group in self._groups:
                 for problem in self._conversions[group][column.name].problems:
-                    self._rule(
-                        f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,), ""
-                    )
-            name = ident(column.name)
-            if not column.type.nullable:
-                note = (
-                    " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
-                )
-                self._rule(
-                    f"{column.name}.null",
-                    f"`{column.name}` is never null{note}",
-                    (column.name,),
-                    f"{name} IS NULL",
-                )
-            if column.type.kind is Kind.ENUM:
-                values = ", ".join(text(value) for value in column.type.values)
-                self._rule(
-                    f"{column.name}.enum",
-                    f"`{column.name}` is one of {', '.join(column.type.values)}",
-                    (column.name,),
-                    f"{name} NOT IN ({values})",
-                )
+                    self._rule(_type_rule(column, problem), "")
+            for rule, condition in _column_rules(column):
+                self._rule(rule, condition)
         known = self.source.knowledge
         if isinstance(known, ir.KnownColumn) and not self.source.ahead and self.source.time:
-            self._rule(
-                "known",
-                f"`{known.column}` (known) is not before `{self.source.time}` (time)",
-                (self.source.time, known.column),
-                '"@k" < "@e"',
-            )
-        for place, expect in enumerate(self.source.expects, start=1):
+            words = f"`{known.column}` (known) is not before `{self.source.time}` (time)"
+            self._rule(Rule("known", words, (self.source.time, known.column)), '"@k" < "@e"')
+        for place, expect in enumerate(self.source.expects):
             read = {node.name: None for node in tree.walk(expect) if isinstance(node, ir.Column)}
-            self._rule(
-                f"expect-{place}",
-                f"expect line {place} of the source holds",
-                tuple(read),
-                f"({row_expression(expect)}) IS FALSE",
-            )
+            words = self.expects[place] if place < len(self.expects) else f"line {place + 1}"
+            rule = Rule(f"expect-{place + 1}", f"expect {words}", tuple(read))
+            # A condition that is null is kept: it says nothing about the row.
+            self._rule(rule, f"({row_expression(expect)}) IS FALSE")
 
-    def _rule(self, name: str, words: str, columns: tuple[str, ...], condition: str) -> None:
-        rule = Rule(name, words, columns)
+    def _rule(self, rule: Rule, condition: str) -> None:
         if rule not in self._rules:
             self._rules.append(rule)
             self._conditions.append(condition)
@@ -246,10 +221,8 @@ class SourceReader:
         broken = []
         for column in columns:
             for problem in conversions[column.name].problems:
-                rule = Rule(
-                    f"{column.name}.type", f"`{column.name}` {problem.rule}", (column.name,)
-                )
-                broken.append(f"WHEN {problem.condition} THEN {self._rules.index(rule)}")
+                place = self._rules.index(_type_rule(column, problem))
+                broken.append(f"WHEN {problem.condition} THEN {place}")
         types = f"CASE {' '.join(broken)} END" if broken else "CAST(NULL AS INTEGER)"
         rest = " ".join(
             f"WHEN {condition} THEN {place}"
@@ -306,7 +279,8 @@ class SourceReader:
         )
         if self.session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", self._doing):
             listed = ", ".join(f"`{name}`" for name in self.source.key)
-            self._take_out(Rule("key", f"the key ({listed}) is unique", self.source.key), offenders)
+            columns = (*self.source.key, *((self.source.time,) if self.source.time else ()))
+            self._take_out(Rule("key", f"the key ({listed}) is unique", columns), offenders)
         self.session.run(f"DROP TABLE {offenders}", self._doing)
 
     def _take_out(self, rule: Rule, offenders: str) -> None:
@@ -378,6 +352,24 @@ class SourceReader:
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         yield from self.session.stream(query, self._doing)
+
+
+def _type_rule(column: ir.SourceColumn, problem: Problem) -> Rule:
+    words = f"`{column.name}` {problem.rule}"
+    return Rule(f"{column.name}.type", words, (column.name,), problem.advice)
+
+
+def _column_rules(column: ir.SourceColumn) -> Iterator[tuple[Rule, str]]:
+    """Yield the rules of a column's values, with the condition under which a row breaks each."""
+    name = ident(column.name)
+    if not column.type.nullable:
+        note = " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
+        words = f"`{column.name}` is never null{note}"
+        yield Rule(f"{column.name}.null", words, (column.name,)), f"{name} IS NULL"
+    if column.type.kind is Kind.ENUM:
+        values = ", ".join(text(value) for value in column.type.values)
+        words = f"`{column.name}` is one of {', '.join(column.type.values)}"
+        yield Rule(f"{column.name}.enum", words, (column.name,)), f"{name} NOT IN ({values})"
 
 
 def _physical(column: ir.SourceColumn) -> str:

@@ -57,7 +57,9 @@ def read_spine(path: Path) -> Spine:
     try:
         match kind:
             case "parquet":
-                return Spine(_checked(pq.read_table(path, use_threads=True, partitioning=None)))
+                # Not read_table: that loads the data-set layer, and pandas with it.
+                with pq.ParquetFile(path) as file:
+                    return Spine(_checked(file.read()))
             case "arrow":
                 return Spine(_checked(_read_arrow(path)))
             case _:

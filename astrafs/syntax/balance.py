@@ -1,6 +1,7 @@
 """Brackets: every one gets a partner before parsing, and expressions get a limit on their depth.
 
-The parser then never meets an unbalanced bracket, so that one missing brace is one message, at the bracket that was
+The parser then never meets an unbalanced bracket, so that one missing brace is one message, at
+the bracket that was
 left open, and the rest of the file is still read.
 """
 
@@ -28,14 +29,30 @@ MOST_NESTING = 64
 MOST_OPERATORS = 256
 
 _COMPLETE = SOFT_TYPES - frozenset(
-    "AS_OF AT BY DELAY EACH EVERY GAP LAST NEXT OFFSET SETTLES SINCE UNION WITHIN".split()
+    [
+        "AS_OF",
+        "AT",
+        "BY",
+        "DELAY",
+        "EACH",
+        "EVERY",
+        "GAP",
+        "LAST",
+        "NEXT",
+        "OFFSET",
+        "SETTLES",
+        "SINCE",
+        "UNION",
+        "WITHIN",
+    ]
 )
 """Keywords after which a name is never part of the same expression."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """Balanced tokens. ``inner[i]`` is the index of the innermost open bracket around token ``i``, or -1.
+    """Balanced tokens. ``inner[i]`` is the index of the innermost open bracket around token
+    ``i``, or -1.
 
     An opening bracket lies outside of itself, a closing one inside.
     ``limits`` are the tokens with which a limit is passed, each with its diagnostic.
@@ -105,6 +122,9 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
         opener = fresh[stack.pop()]
         closer = SPELLING[OPENERS[opener.type]]
         where = fresh[-1].end_pos
+        if report.full:
+            fresh.append(fresh[-1].moved(OPENERS[opener.type], closer, where, where))
+            return
         report.emit(
             codes.UNCLOSED_BRACKET.at(span_of(report, opener), f"this `{opener}` is never closed")
             .label(report.span(where, where), f"`{closer}` is missing at the latest here")
@@ -137,8 +157,7 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
                 while fresh[stack[-1]].type != wanted:
                     close(token)
             if not stack or (
-                not _fits(fresh, stack[-1], kind)
-                and "LBRACE" in (wanted, fresh[stack[-1]].type)
+                not _fits(fresh, stack[-1], kind) and "LBRACE" in (wanted, fresh[stack[-1]].type)
             ):
                 _drop(token, report)
                 continue
@@ -156,6 +175,8 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
 
 
 def _drop(token: Token, report: Reporter) -> None:
+    if report.full:
+        return
     report.emit(
         codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing").help(
             "delete it, or add the opening bracket"
@@ -165,9 +186,11 @@ def _drop(token: Token, report: Reporter) -> None:
 
 
 def _measure(layout: Layout, report: Reporter) -> None:
-    """Fill ``inner``, and mark where brackets nest too deep or operators follow one another too long.
+    """Fill ``inner``, and mark where brackets nest too deep or operators follow one another too
+    long.
 
-    Operators are counted along the way from the start of the expression to the innermost bracket, so that the count
+    Operators are counted along the way from the start of the expression to the innermost bracket,
+    so that the count
     plus the nesting bounds the depth of the tree.
     """
     items, inner = layout.items, layout.inner
@@ -189,7 +212,7 @@ def _measure(layout: Layout, report: Reporter) -> None:
             stack.append((index, base, peak))
             count = 0 if kind == "LBRACE" else count + 1
             base = peak = count
-            if len(stack) > MOST_NESTING:
+            if len(stack) == MOST_NESTING + 1:
                 layout.limits[index] = codes.TOO_DEEP.at(
                     span_of(report, token), f"this is nesting level {len(stack)}"
                 ).help("name parts of it as columns or features of their own")
@@ -202,7 +225,7 @@ def _measure(layout: Layout, report: Reporter) -> None:
             count = base
         elif kind in OPERATORS or kind in ("DOT", "IF", "OVER", "OFFSET", "WITHIN"):
             count += 1
-            if count > MOST_OPERATORS:
+            if count == MOST_OPERATORS + 1:
                 layout.limits[index] = codes.CHAIN_TOO_LONG.at(
                     span_of(report, token), f"this is operator {count} of the expression"
                 ).help("name parts of it as columns or features of their own")

@@ -1,6 +1,8 @@
-"""From reductions to the surface tree: one method per grammar rule, called as the parser reduces it.
+"""From reductions to the surface tree: one method per grammar rule, called as the parser reduces
+it.
 
-``children`` are the symbols of the production in order, tokens included; an absent optional part is None for each of
+``children`` are the symbols of the production in order, tokens included; an absent optional part
+is None for each of
 its symbols.
 """
 
@@ -40,6 +42,7 @@ class Builder(ExprBuilder):
     def use(self, c: Children) -> ast.Use:
         keyword, path = c
         *module, name = path
+        names: tuple[ast.Ident, ...] = (name,)
         if not module:
             self.emit(
                 codes.USE_WITHOUT_NAME.at(path[0].span, "this is a whole module").help(
@@ -47,8 +50,6 @@ class Builder(ExprBuilder):
                 )
             )
             module, names = path, ()
-        else:
-            names = (name,)
         return ast.Use(tuple(module), names, self.between(keyword, name.span))
 
     def use_many(self, c: Children) -> ast.Use:
@@ -151,7 +152,8 @@ class Builder(ExprBuilder):
         return ["key", c[0], names]
 
     def time_clause(self, c: Children) -> Children:
-        return ["time", c[0], self.lower_name(c[1])]
+        return ["time", c[0], self.lower_name(c[1]), self.place(c[1])]
+
 
     def known_clause(self, c: Children) -> Children:
         return ["known", c[0], (self.lower_name(c[1]), c[2] is not None)]

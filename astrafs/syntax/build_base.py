@@ -65,15 +65,17 @@ class BaseBuilder:
         return found.text if found is not None else ""
 
     def once(self, clauses: list[Any]) -> dict[str, Any]:
-        """Return the values of clauses ``[word, keyword, value, ...]`` by word; a second one is reported."""
+        """Return the values of clauses ``[word, keyword, value, ...]`` by word; a second one is
+        reported.
+        """
         found: dict[str, Any] = {}
         first: dict[str, Token] = {}
         for word, keyword, value, *_ in clauses:
             if word in found:
                 self.emit(
-                    codes.DUPLICATE_CLAUSE.at(
-                        self.place(keyword), f"a second `{word}`"
-                    ).label(self.place(first[word]), "the first one")
+                    codes.DUPLICATE_CLAUSE.at(self.place(keyword), f"a second `{word}`").label(
+                        self.place(first[word]), "the first one"
+                    )
                 )
                 continue
             found[word] = value
@@ -103,7 +105,9 @@ class BaseBuilder:
         return ast.Ident(text, Span(self.path, token.start_pos, token.end_pos))
 
     def _odd_name(self, token: Token, text: str, *, entity: bool) -> str:
-        """Return the name in ``text`` that the plain pattern does not fit, reporting what is wrong with it."""
+        """Return the name in ``text`` that the plain pattern does not fit, reporting what is
+        wrong with it.
+        """
         span = self.place(token)
         if text.startswith("`"):
             inner = text[1:-1]
@@ -153,7 +157,9 @@ class BaseBuilder:
 
 
 def snake_case(text: str) -> str:
-    """Return ``text`` as the name of a column or feature, or an empty string if that is not possible."""
+    """Return ``text`` as the name of a column or feature, or an empty string if that is not
+    possible.
+    """
     right = _HUMP.sub("_", text).lower().strip("_")
     return right if _LOWER.match(right) or _TEMPLATE.match(right) else ""
 

@@ -33,7 +33,13 @@ class ExprBuilder(BaseBuilder):
             return core  # type: ignore[no-any-return]
         end = unit.span if unit is not None else self.place(mark)
         return ast.TypeExpr(
-            core.name, mark is not None, core.sizes, core.values, core.parts, unit, core.span.to(end)
+            core.name,
+            mark is not None,
+            core.sizes,
+            core.values,
+            core.parts,
+            unit,
+            core.span.to(end),
         )
 
     def bad_type(self, c: Children) -> ast.TypeExpr:
@@ -64,7 +70,9 @@ class ExprBuilder(BaseBuilder):
         return ast.TypeExpr(self.type_word(c[0]), sizes=sizes, span=self.between(c[0], c[3]))
 
     def type_word(self, token: Token) -> ast.Ident:
-        """Return the name of a type; whether there is one of that name is not for the parser to say."""
+        """Return the name of a type; whether there is one of that name is not for the parser to
+        say.
+        """
         return ast.Ident(str(token), self.place(token))
 
     def unit_expr(self, c: Children) -> ast.UnitExpr:
@@ -261,9 +269,7 @@ class ExprBuilder(BaseBuilder):
 
     def lookup_clauses(self, c: Children) -> Children:
         pairs = zip(c[::2], c[1::2], strict=True)
-        return [
-            [str(word), word, self.duration_value(value), value.span] for word, value in pairs
-        ]
+        return [[str(word), word, self.duration_value(value), value.span] for word, value in pairs]
 
     # --- windows ---
 

@@ -1,4 +1,6 @@
-"""What a source file may consist of: UTF-8, a limited size, and no characters that hide or reorder text."""
+"""What a source file may consist of: UTF-8, a limited size, and no characters that hide or
+reorder text.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def decode(path: str, data: bytes, sink: Sink) -> SourceFile | None:
-    """Return the source file that ``data`` holds, or None with a diagnostic if it is too large or not UTF-8."""
+    """Return the source file that ``data`` holds, or None with a diagnostic if it is too large
+    or not UTF-8.
+    """
     if len(data) > MOST_BYTES:
         sink.emit(_too_large(path, len(data)))
         return None
@@ -49,7 +53,8 @@ def _too_large(path: str, size: int) -> Diagnostic:
 
 
 def readable_text(report: Reporter) -> str | None:
-    """Return the text with every forbidden character reported and replaced by a space, None if it is too large.
+    """Return the text with every forbidden character reported and replaced by a space, None if it
+    is too large.
 
     Offsets stay as they are.
     """

@@ -32,7 +32,9 @@ LONGEST_LIST = 6
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The message; ``instead`` is read in place of the next ``consumed`` tokens if ``mends`` is set."""
+    """The message; ``instead`` is read in place of the next ``consumed`` tokens if ``mends`` is
+    set.
+    """
 
     diagnostic: Diagnostic
     instead: tuple[Token, ...] = ()
@@ -109,7 +111,9 @@ class Situation:
 
 
 def explain(s: Situation) -> Finding:
-    """Return the message for a token that does not fit: the first special case that applies, else the general one."""
+    """Return the message for a token that does not fit: the first special case that applies,
+    else the general one.
+    """
     for case in _CASES:
         found = case(s)
         if found is not None:
@@ -141,19 +145,20 @@ def _missing_type(s: Situation) -> Finding | None:
     if s.token.type == "EQUAL" and s.fits("BAD_TYPE"):
         found = codes.MISSING_TYPE.at(s.gap, "no type stands after `:`")
         return Finding(_type_help(found), (s.empty("BAD_TYPE"),), mends=True)
-    field = s.fits("FIELD", "COLON")
-    if s.token.type in NAME_LIKE and field and not s.at_declaration:
+    is_field = s.fits("FIELD", "COLON")
+    if s.token.type in NAME_LIKE and is_field and not s.at_declaration:
         if s.next.type == "EQUAL":
             found = codes.MISSING_TYPE.at(s.span, f"{spelling(s.token)} has no type")
-            instead = (s.make("FIELD", str(s.token)), s.empty("COLON"), s.empty("BAD_TYPE"))
+            field, colon = s.make("FIELD", str(s.token)), s.empty("COLON")
+            instead = (field, colon, s.empty("BAD_TYPE"))
             return Finding(_type_help(found), instead, 1, mends=True)
         if s.next.type in NAME_LIKE and s.next.line == s.token.line:
             end = s.token.end_pos
             found = codes.MISSING_TYPE.at(s.span, "`:` is missing after this name")
             found = found.help("write `name: type`")
             found = found.fix("add `:`", Edit(s.report.span(end, end), ":"))
-            instead = (s.make("FIELD", str(s.token)), s.empty("COLON"))
-            return Finding(found, instead, 1, mends=True)
+            field, colon = s.make("FIELD", str(s.token)), s.empty("COLON")
+            return Finding(found, (field, colon), 1, mends=True)
     return None
 
 
@@ -169,7 +174,8 @@ def _missing_over(s: Situation) -> Finding | None:
     if previous is None or previous.type != "RPAR" or not s.fits("OVER", s.token.type):
         return None
     if s.token.type not in _WINDOW_START and not (
-        s.token.type == "NAME" and closest(str(s.token), RESERVED) is None
+        s.token.type == "NAME"
+        and closest(str(s.token), RESERVED) is None
         and str(s.token).lower() not in RESERVED
         and str(s.token) not in _HINTS
     ):
@@ -220,7 +226,9 @@ def _chained_comparison(s: Situation) -> Finding | None:
 
 
 def _stray_comma(s: Situation) -> Finding | None:
-    if s.token.type != "COMMA" or not s.fits(s.next.type):
+    if s.token.type != "COMMA" or not (
+        s.fits(s.next.type) or s.fits("BAD_ITEM") or s.at_declaration
+    ):
         return None
     found = codes.STRAY_SEPARATOR.at(s.span, "no comma is wanted here")
     found = found.help("delete it").fix("delete `,`", Edit(s.span, ""))
@@ -228,7 +236,7 @@ def _stray_comma(s: Situation) -> Finding | None:
 
 
 _HINTS = {
-    "select": "a feature is written `name: type = aggregate over window`, inside `features for ...`",
+    "select": "a feature is written `name: type = aggregate over window` in a `features` block",
     "create": "declare a `source`, `stream`, `features` block or `view`",
     "insert": "`.afs` files define features; they hold no data",
     "update": "`.afs` files define features; they hold no data",
@@ -267,7 +275,7 @@ _HINTS = {
 }
 
 
-def _foreign_word(s: Situation) -> Finding | None:
+def _wrong_case(s: Situation) -> Finding | None:
     if s.token.type != "NAME":
         return None
     text = str(s.token)
@@ -277,6 +285,14 @@ def _foreign_word(s: Situation) -> Finding | None:
         found = codes.FOREIGN_WORD.at(s.span, "the words of the language are in lower case")
         found = found.help(f"write `{lowered}`").fix(f"write `{lowered}`", Edit(s.span, lowered))
         return Finding(found, (s.make(keyword),), 1, mends=True)
+    return None
+
+
+def _foreign_word(s: Situation) -> Finding | None:
+    if s.token.type != "NAME":
+        return None
+    text = str(s.token)
+    lowered = text.lower()
     hint = _HINTS.get(lowered)
     if hint is None:
         return None
@@ -352,7 +368,8 @@ def _missing_expression(s: Situation) -> Finding | None:
         return Finding(found.help(f"write `0.{s.next}`"))
     after = f" after {spelling(s.previous)}" if s.previous is not None else ""
     found = codes.MISSING_EXPRESSION.at(
-        s.gap, f"a value is missing here, before {spelling(s.token)}",
+        s.gap,
+        f"a value is missing here, before {spelling(s.token)}",
         title=f"a value is missing{after}",
     )
     return Finding(found, (s.empty("BAD_EXPR"),), mends=True)
@@ -362,6 +379,7 @@ _CASES: tuple[Callable[[Situation], Finding | None], ...] = (
     _end_of_file,
     _feature_outside,
     _assigned_in_condition,
+    _wrong_case,
     _missing_type,
     _missing_over,
     _missing_else,
@@ -402,8 +420,9 @@ def _wanted(s: Situation) -> str:
     if len(expected & DECLARATIONS.keys()) == len(DECLARATIONS):
         words.append("a declaration")
         expected -= DECLARATIONS.keys()
-    for kind in sorted(expected):
-        words.append(KINDS.get(kind) or f"`{SPELLING.get(kind, kind.lower())}`")
+    words.extend(
+        KINDS.get(kind) or f"`{SPELLING.get(kind, kind.lower())}`" for kind in sorted(expected)
+    )
     if not words or len(words) > LONGEST_LIST:
         return ""
     if len(words) == 1:

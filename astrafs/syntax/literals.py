@@ -40,7 +40,7 @@ UNIT_WORDS = {
     for word in words.split()
 }
 VAGUE_UNITS = frozenset(
-    "month months mo year years yr yrs y M quarter quarters q".split()
+    ["month", "months", "mo", "year", "years", "yr", "yrs", "y", "M", "quarter", "quarters", "q"]
 )
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
@@ -66,7 +66,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class BadLiteral:
-    """What is wrong with a literal; ``fix`` is a text that would be right, ``type`` what it was meant to be."""
+    """What is wrong with a literal; ``fix`` is a text that would be right, ``type`` what it was
+    meant to be.
+    """
 
     type: str
     code: Code

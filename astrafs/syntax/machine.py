@@ -1,4 +1,5 @@
-"""The LALR machine: Lark's table, driven so that a keyword nobody wants is a name, and so that it can be asked what fits.
+"""The LALR machine: Lark's table, driven so that a keyword nobody wants is a name, and so that it
+can be asked what fits.
 
 One machine belongs to one thread: its reductions call the builder that it was made with.
 """
@@ -128,7 +129,9 @@ class Run:
                 return True
 
     def _leads_to_shift(self, kind: str) -> bool:
-        """Whether the reductions that ``kind`` sets off end in taking it; the stack stays as it is."""
+        """Whether the reductions that ``kind`` sets off end in taking it; the stack stays as it
+        is.
+        """
         rows, stack = self.machine.rows, self.stack
         depth = len(stack)
         above: list[int] = []

@@ -21,7 +21,8 @@ from astrafs.syntax.words import NAME_LIKE
 def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     """Return the tree of ``file``, the module called ``name``; every problem goes to ``sink``.
 
-    What could not be read is left out, or stands in the tree as ``BadExpr`` or a type called ``ast.BAD_TYPE``.
+    What could not be read is left out, or stands in the tree as ``BadExpr`` or a type called
+    ``ast.BAD_TYPE``.
     """
     report = Reporter(file, sink)
     text = readable_text(report)
@@ -31,6 +32,8 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     engine = machine()
     tokens = tokenize(engine.scanner, text, report)
     layout = balance(tokens.items, report)
+    if report.full:
+        return empty
     engine.builder.start(report, name, tokens.docs)
     run = _Parse(Run(engine), layout, report)
     run.all_tokens()
@@ -86,8 +89,9 @@ class _Parse:
             self.stuck_at = index
             kinds = [token.type for token in found.instead]
             after = index + found.consumed
-            if found.mends and self.run.machine.fits(
-                self.run.stack, [*kinds, self.items[after].type]
+            if found.mends and (
+                not kinds
+                or self.run.machine.fits(self.run.stack, [*kinds, self.items[after].type])
             ):
                 for token in found.instead:
                     self.run.feed(token)

@@ -1,4 +1,6 @@
-"""The scanner: the grammar's terminals as one regular expression. It makes what Lark's basic lexer would, faster."""
+"""The scanner: the grammar's terminals as one regular expression. It makes what Lark's basic
+lexer would, faster.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ class _Keep:
 
 
 def build_parser(grammar: str, transformer: Any = None, *, strict: bool = False) -> lark.Lark:
-    """Build the parser from the grammar text; ``strict`` turns conflicts and collisions into errors."""
+    """Build the parser from the grammar text; ``strict`` turns conflicts and collisions into
+    errors.
+    """
     return lark.Lark(
         grammar,
         parser="lalr",
@@ -135,9 +137,7 @@ def _shipped() -> tuple[dict[str, Any], dict[int, Any]] | None:
     data: dict[str, Any] = document["data"]
     table = data["parser"]["parser"]
     table["tokens"] = _numbered(table["tokens"])
-    table["states"] = {
-        int(state): _numbered(actions) for state, actions in table["states"].items()
-    }
+    table["states"] = {int(state): _numbered(actions) for state, actions in table["states"].items()}
     return data, _numbered(document["memo"])
 
 
@@ -147,9 +147,8 @@ def load_parser(transformer: Any = None) -> lark.Lark:
     if shipped is None:
         return build_parser(grammar_text(), transformer)
     data, memo = shipped
-    parser: lark.Lark = lark.Lark._load_from_dict(
-        data, memo, transformer=transformer, postlex=_Keep()
-    )
+    load: Any = lark.Lark._load_from_dict
+    parser: lark.Lark = load(data, memo, transformer=transformer, postlex=_Keep())
     return parser
 
 

@@ -18,7 +18,9 @@ class Token(str):
     column: int
 
     def __new__(cls, kind: str, text: str, start: int, end: int, line: int, column: int) -> Token:
-        """Return a token of ``kind`` at offsets ``start`` to ``end``; line and column count from 1."""
+        """Return a token of ``kind`` at offsets ``start`` to ``end``; line and column count
+        from 1.
+        """
         token = str.__new__(cls, text)
         token.type = kind
         token.value = text

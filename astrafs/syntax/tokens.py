@@ -1,6 +1,8 @@
-"""From text to the tokens that the parser reads: literals are valued, comments set aside, fields marked.
+"""From text to the tokens that the parser reads: literals are valued, comments set aside, fields
+marked.
 
-Mistakes that show in a token alone are reported here, and mended so that the parser does not trip over them again.
+Mistakes that show in a token alone are reported here, and mended so that the parser does not trip
+over them again.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class Doc:
 
 @dataclass(slots=True)
 class Tokens:
-    """The tokens of a file, ``$END`` last; ``docs`` by the offset of the token that they precede."""
+    """The tokens of a file, ``$END`` last; ``docs`` by the offset of the token that they
+    precede.
+    """
 
     items: list[Token]
     docs: dict[int, Doc] = field(default_factory=dict)
@@ -47,13 +51,17 @@ def span_of(report: Reporter, token: Token) -> Span:
 
 
 def tokenize(scanner: Scanner, text: str, report: Reporter) -> Tokens:
-    """Return the tokens of ``text`` with values and marks, reporting what is wrong with single ones."""
+    """Return the tokens of ``text`` with values and marks, reporting what is wrong with single
+    ones.
+    """
     result = Tokens([])
     items = result.items
     docs: list[Token] = []
     line_of_code = 0
     skip_to = 0
     for token in scanner.scan(text):
+        if report.full:
+            break
         kind = token.type
         if token.start_pos < skip_to:
             continue
@@ -76,8 +84,9 @@ def tokenize(scanner: Scanner, text: str, report: Reporter) -> Tokens:
             token = mended
         elif kind == "OPEN_STRING":
             report.emit(
-                codes.OPEN_STRING.at(span_of(report, token), "this text does not end on its line")
-                .help('close it with `"`; a line break inside a text is written `\\n`')
+                codes.OPEN_STRING.at(
+                    span_of(report, token), "this text does not end on its line"
+                ).help('close it with `"`; a line break inside a text is written `\\n`')
             )
             report.taint(token.start_pos, token.end_pos + 1)
             token = token.retyped("STRING", token.value[1:])
@@ -155,9 +164,11 @@ def _string(token: Token, report: Reporter) -> None:
 
 def _single_quoted(token: Token, report: Reporter) -> Token:
     span = span_of(report, token)
-    closed = len(token) > 1 and token.endswith("'")
+    closed = len(token) > 1 and (token[0] != "'" or token[-1] == "'")
     body = token[1:-1] if closed else token[1:]
     found = codes.SINGLE_QUOTES.at(span, "single quotes mean nothing here")
+    if token[0] != "'":
+        found = codes.UNKNOWN_CHARACTER.at(span, "these quotes mean nothing here")
     if closed:
         right = '"' + body.replace("\\", "\\\\").replace('"', '\\"') + '"'
         found = found.help(f"write {right}").fix("use double quotes", Edit(span, right))
@@ -287,7 +298,9 @@ def _mark(items: list[Token], report: Reporter) -> None:
                     continue
                 reserved_name(token, report)
             items[index] = token.retyped("FIELD", str(token))
-        elif kind == "EACH" and after.type not in NAME_LIKE:
+        elif (kind == "EACH" and after.type not in NAME_LIKE) or (
+            kind == "UNION" and after.type != "LPAR"
+        ):
             items[index] = token.retyped("NAME", str(token))
     if merged:
         items[:] = [token for index, token in enumerate(items) if index not in merged]

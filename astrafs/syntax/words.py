@@ -1,17 +1,86 @@
-"""The words of the language: which are reserved, which start a declaration, and how a token is called in a message."""
+"""The words of the language: which are reserved, which start a declaration, and how a token is
+called in a message.
+"""
 
 from __future__ import annotations
 
 RESERVED = frozenset(
-    "and as else false for from if in is not null or over then true where".split()
+    [
+        "and",
+        "as",
+        "else",
+        "false",
+        "for",
+        "from",
+        "if",
+        "in",
+        "is",
+        "not",
+        "null",
+        "or",
+        "over",
+        "then",
+        "true",
+        "where",
+    ]
 )
 """Words that name a column only in back-quotes."""
 
 SOFT = frozenset(
-    """ahead all as_of at before by const dataset delay deleted each entity every expect features fn gap
-    including key known label labels last list map max_age next now offset owner request retention revisions
-    session settles since source spine split static stream table test time train union unit use vector view
-    window within""".split()
+    [
+        "ahead",
+        "all",
+        "as_of",
+        "at",
+        "before",
+        "by",
+        "const",
+        "dataset",
+        "delay",
+        "deleted",
+        "each",
+        "entity",
+        "every",
+        "expect",
+        "features",
+        "fn",
+        "gap",
+        "including",
+        "key",
+        "known",
+        "label",
+        "labels",
+        "last",
+        "list",
+        "map",
+        "max_age",
+        "next",
+        "now",
+        "offset",
+        "owner",
+        "request",
+        "retention",
+        "revisions",
+        "session",
+        "settles",
+        "since",
+        "source",
+        "spine",
+        "split",
+        "static",
+        "stream",
+        "table",
+        "test",
+        "time",
+        "train",
+        "union",
+        "unit",
+        "use",
+        "vector",
+        "view",
+        "window",
+        "within",
+    ]
 )
 """Keywords that are names wherever the grammar has no use for the keyword."""
 
@@ -74,7 +143,21 @@ OPERAND_END = LITERALS | {"NAME", "TRUE", "FALSE", "NULL", "RPAR", "RSQB", "VERS
 """Tokens with which an expression may begin, and with which it may end."""
 
 OPERATORS = frozenset(
-    "PLUS MINUS STAR SLASH PERCENT FLOOR_DIVIDE COALESCE CMP AND OR IS IN NOT".split()
+    [
+        "PLUS",
+        "MINUS",
+        "STAR",
+        "SLASH",
+        "PERCENT",
+        "FLOOR_DIVIDE",
+        "COALESCE",
+        "CMP",
+        "AND",
+        "OR",
+        "IS",
+        "IN",
+        "NOT",
+    ]
 )
 
 KINDS = {

@@ -59,14 +59,19 @@ class Reading:
         """Whether rows after t may be read that were not known by then."""
         return not self.ahead and not self.static and self.interval.reads_future
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What one reader's readings are told apart and sorted by: source, clock, first step."""
+        return self.source, self.clock, self.path.name if self.path is not None else ""
 
-Readings = dict[tuple[str, str], Reading]
-"""Readings by source and clock."""
+
+Readings = dict[tuple[str, str, str], Reading]
+"""The readings of one reader by their keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """All that a feature may read, by source and clock; empty for a function of key and t alone."""
+    """All that a feature may read, sorted by key; empty for a function of key and t alone."""
 
     readings: tuple[Reading, ...]
 
@@ -129,7 +134,7 @@ class Footprints:
         for name in reversed(times.chain[:-1]):
             path = Path(name, path)
         itself = _reading(times.source, NOW, times.clock, path)
-        found = {(itself.source, itself.clock): replace(itself, ahead=times.ahead)}
+        found = {itself.key: replace(itself, ahead=times.ahead)}
         _merge(found, _through(self._conditions[rows], rows).values())
         return found
 
@@ -158,7 +163,7 @@ class Footprints:
         if isinstance(expr, ir.TableLookup):
             table = self.sources[expr.table]
             reading = _reading(table, _table_interval(table, expr), "", None)
-            return {(reading.source, ""): reading}
+            return {reading.key: reading}
         offset = expr.offset if isinstance(expr, ir.EntityLookup) else 0
         feature = self.features.get(expr.feature, {})
         return _through(feature, str(expr.feature), Interval(-offset, -offset, True, True))
@@ -198,10 +203,12 @@ def _moved(reading: Reading, by: Interval) -> Reading:
 
 
 def _through(found: Readings, name: str, by: Interval = NOW) -> Readings:
-    return {
-        key: replace(_moved(reading, by), path=Path(name, reading.path))
-        for key, reading in found.items()
-    }
+    renamed: Readings = {}
+    _merge(
+        renamed,
+        (replace(_moved(reading, by), path=Path(name, reading.path)) for reading in found.values()),
+    )
+    return renamed
 
 
 def _unbounded(found: Readings) -> Readings:
@@ -212,13 +219,11 @@ def _unbounded(found: Readings) -> Readings:
 
 
 def _merge(found: Readings, new: Iterable[Reading]) -> None:
-    """Add readings; of one source and clock the interval covers both, the later's path stays."""
+    """Add readings; of two with one key the interval covers both, and the later's path stays."""
     for reading in new:
-        key = reading.source, reading.clock
-        old = found.get(key)
-        if old is None:
-            found[key] = reading
+        old = found.setdefault(reading.key, reading)
+        if old is reading:
             continue
         both = old.interval | reading.interval
         later = old if both.high == old.interval.high else reading
-        found[key] = replace(later, interval=both, ahead=old.ahead and reading.ahead)
+        found[reading.key] = replace(later, interval=both, ahead=old.ahead and reading.ahead)

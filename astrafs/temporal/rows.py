@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astrafs.plan import ir
+from astrafs.plan.graph import subexpressions
+from astrafs.plan.text import expression_text
 from astrafs.typesys import Kind
+
+_LONGEST_CLOCK = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +65,51 @@ def _through(base: RowTimes, stream: ir.Stream) -> RowTimes:
             base.not_before,
             base.ahead,
         )
-    column, plus = column_plus(stream.time)
-    if column is None:
-        clock, known, lag, exact = "its own time", frozenset[str](), base.least_lag, False
-    else:
-        clock = column if plus == 0 else f"{column} + a fixed time"
-        same = column == base.source.time
-        known = frozenset({column}) | _earlier(base.source, column)
-        lag, exact = (max(base.least_lag, plus), True) if same else (base.least_lag, False)
+    bounds = lower_bounds(stream.time)
+    known = frozenset[str]().union(*(_earlier(base.source, column) for column in bounds))
+    least = max(base.least_lag, bounds.get(base.source.time, 0))
+    exact = base.source.time in bounds and not _has_choice(stream.time)
+    clock = expression_text(stream.time)
+    if len(clock) > _LONGEST_CLOCK:
+        clock = "its own time"
     # k is lifted to the new e, so rows known ahead are so no longer.
     return RowTimes(
-        stream.name, base.source, chain, clock, lag, exact, base.not_before | known, False
+        stream.name, base.source, chain, clock, least, exact, base.not_before | known, False
     )
 
 
-def column_plus(time: ir.Expr) -> tuple[str | None, int]:
-    """Take ``column + duration`` apart (never minus); the column is None for anything else."""
-    plus = 0
-    while isinstance(time, ir.Call) and time.function == "add" and len(time.args) == 2:
-        left, right = time.args
-        if isinstance(left, ir.Literal):
-            left, right = right, left
-        if not (isinstance(right, ir.Literal) and right.type.kind is Kind.DURATION):
-            return None, 0
-        if not isinstance(right.value, int) or right.value < 0:
-            return None, 0
-        plus += right.value
-        time = left
-    return (time.name, plus) if isinstance(time, ir.Column) else (None, 0)
+def lower_bounds(time: ir.Expr) -> dict[str, int]:
+    """Return columns that ``time`` is never before, with the microseconds between at the least.
+
+    Sees through ``column + duration`` and ``greatest`` (null where an operand is, as no time is).
+    """
+    found: dict[str, int] = {}
+    stack = [(time, 0)]
+    while stack:
+        expr, plus = stack.pop()
+        if isinstance(expr, ir.Column):
+            found[expr.name] = max(found.get(expr.name, 0), plus)
+        elif isinstance(expr, ir.Call) and expr.function == "greatest":
+            stack.extend((arg, plus) for arg in expr.args)
+        elif isinstance(expr, ir.Call) and expr.function == "add":
+            left, right = expr.args
+            if isinstance(left, ir.Literal):
+                left, right = right, left
+            if isinstance(right, ir.Literal) and right.type.kind is Kind.DURATION:
+                later = right.value
+                if isinstance(later, int) and later >= 0:
+                    stack.append((left, plus + later))
+    return found
+
+
+def _has_choice(time: ir.Expr) -> bool:
+    return any(
+        isinstance(expr, ir.Call) and expr.function != "add" for expr in subexpressions(time)
+    )
 
 
 def _earlier(source: ir.Source, column: str) -> frozenset[str]:
-    """Return the non-null columns that the source's contracts put no later than ``column``."""
+    """Return ``column`` and the non-null ones that contracts of the source put no later."""
     required = {item.name for item in source.columns if not item.type.nullable}
     found = {column}
     pairs = [pair for condition in source.expects for pair in _not_after(condition)]

@@ -153,7 +153,8 @@ def _keys(
         column.type.is_error and (column.name in entity.names or len(entity.keys) == 1)
         for column in schema.columns.values()
     )
-    if not schema.broken and not suspicious:
+    damaged = env.symbols.modules[schema.symbol.module].lost is not None
+    if not schema.broken and not suspicious and not damaged:
         _report_no_key(entity, schema, span, env)
     return None
 

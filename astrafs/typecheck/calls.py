@@ -15,7 +15,7 @@ from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
-from astrafs.resolve.symbols import ModuleScope, Symbol, SymbolKind
+from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Context, EntityInfo, Environment, Place
@@ -25,7 +25,8 @@ from astrafs.typecheck.rows import apply_row, argument_problem, bounded, describ
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import Kind, Type
 
-MAX_INLINING = 32
+MAX_NESTING = 96
+"""How deep expressions nest, with the bodies of functions in place of their calls."""
 LATER_AGGREGATES = frozenset(
     {
         "skew",
@@ -247,20 +248,10 @@ def key_parts(
 # --- functions of the program ---------------------------------------------------------------------
 
 
-def check_functions(env: Environment, scope: ModuleScope) -> None:
-    """Check every ``fn`` of a module once with its declared types, used or not."""
-    for symbol in scope.own.values():
-        if isinstance(symbol.declaration, ast.FnDecl):
-            _check_fn(symbol, env)
-
-
-def _check_fn(symbol: Symbol, env: Environment) -> bool:
-    known = env.functions.get(symbol.qualified)
-    if known is not None:
-        return known
+def declare_function(symbol: Symbol, env: Environment) -> None:
+    """Check a ``fn`` with its declared types, used or not; those that it calls are done."""
     tree = symbol.declaration
     assert isinstance(tree, ast.FnDecl)
-    env.functions[symbol.qualified] = True  # a call of itself is found by the inlining below
     scope = env.symbols.modules[symbol.module]
     params: dict[str, Typed] = {}
     for param in tree.params:
@@ -282,11 +273,10 @@ def _check_fn(symbol: Symbol, env: Environment) -> bool:
         )
     sink = Sink()
     result = declared_type(tree.result, scope, env, env.sink)
-    value = _body(symbol, tree, params, result, env, sink, ())
+    value = _body(symbol, tree, params, result, env, sink, nesting(tree.body))
     env.sink.extend(sink)
     sound = not value.failed and not any(param.failed for param in params.values())
     env.functions[symbol.qualified] = sound
-    return sound
 
 
 def _body(
@@ -296,10 +286,10 @@ def _body(
     result: Type,
     env: Environment,
     sink: Sink,
-    inlining: tuple[str, ...],
+    depth: int,
 ) -> Typed:
     scope = env.symbols.modules[symbol.module]
-    ctx = Context(env, scope, sink, Place.FN, params=params, inlining=(*inlining, symbol.qualified))
+    ctx = Context(env, scope, sink, Place.FN, params=params, nesting=depth)
     value = env.check(tree.body, ctx, result)
     return assign(value, result, tree.result, f"the result of `{symbol.name}`", sink)
 
@@ -310,8 +300,15 @@ def _inline(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> Typed:
     assert isinstance(tree, ast.FnDecl)
     if not _plain_arguments(expr, ctx):
         return failed(expr.span)
-    if symbol.qualified in ctx.inlining or len(ctx.inlining) >= MAX_INLINING:
-        _report_recursion(expr, symbol, ctx)
+    deeper = ctx.nesting + nesting(tree.body)
+    if deeper > MAX_NESTING:
+        ctx.sink.emit(
+            type_codes.TOO_COMPLEX.at(
+                expr.callee.span,
+                f"expressions would nest more than {MAX_NESTING} deep",
+                title="functions call one another too deeply",
+            )
+        )
         return failed(expr.span)
     env = ctx.env
     scope = env.symbols.modules[symbol.module]
@@ -328,14 +325,39 @@ def _inline(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> Typed:
     params: dict[str, Typed] = {}
     for param, type_, arg in zip(tree.params, types, expr.args, strict=True):
         params[param.name.text] = _argument(symbol, param, type_, env.check(arg, ctx, type_), ctx)
-    if any(param.failed for param in params.values()) or not _check_fn(symbol, env):
+    if any(param.failed for param in params.values()) or not env.functions.get(symbol.qualified):
         return failed(expr.span)
     result = declared_type(tree.result, scope, env, quiet)
-    value = _body(symbol, tree, params, result, env, quiet, ctx.inlining)
+    value = _body(symbol, tree, params, result, env, quiet, deeper)
     if value.failed:
-        _report_too_large(expr, symbol, quiet, ctx)
+        _report_body(expr, symbol, quiet, ctx)
         return failed(expr.span)
     return bounded(value.at(expr.span), ctx.sink)
+
+
+def nesting(expr: ast.Expr) -> int:
+    """Return how deep an expression nests; chains of operators count as one level."""
+    deepest = 0
+    pending: list[tuple[object, int]] = [(expr, 1)]
+    while pending:
+        part, depth = pending.pop()
+        deepest = max(deepest, depth)
+        match part:
+            case ast.Binary(left=left, right=right):
+                pending += ((left, depth), (right, depth + 1))
+            case ast.IfExpr(condition=condition, then=then, otherwise=otherwise):
+                pending += ((condition, depth + 1), (then, depth + 1), (otherwise, depth))
+            case ast.CallExpr(args=args):
+                pending += ((arg, depth + 1) for arg in args)
+            case ast.Unary(operand=operand) | ast.IsNull(operand=operand):
+                pending.append((operand, depth + 1))
+            case ast.InList(operand=operand, items=items):
+                pending += ((item, depth + 1) for item in (operand, *items))
+            case ast.Member(base=base):
+                pending.append((base, depth + 1))
+            case _:
+                pass
+    return deepest
 
 
 def _argument(symbol: Symbol, param: ast.Param, type_: Type, arg: Typed, ctx: Context) -> Typed:
@@ -358,37 +380,10 @@ def _argument(symbol: Symbol, param: ast.Param, type_: Type, arg: Typed, ctx: Co
     return widen(arg, type_, ctx.sink)
 
 
-def _report_recursion(expr: ast.CallExpr, symbol: Symbol, ctx: Context) -> None:
-    circle = symbol.qualified in ctx.inlining
-    names = [name.rsplit(".", 1)[-1] for name in ctx.inlining]
-    if circle:
-        path = " -> ".join([*names[ctx.inlining.index(symbol.qualified) :], symbol.name])
-        ctx.sink.emit(
-            codes.REFERENCE_CYCLE.at(
-                expr.callee.span,
-                f"calls {path}",
-                title=f"function `{symbol.name}` calls itself",
-            ).help("functions are put in place of their calls, so they cannot repeat themselves")
-        )
-        return
-    ctx.sink.emit(
-        type_codes.TOO_COMPLEX.at(
-            expr.callee.span,
-            f"more than {MAX_INLINING} functions deep",
-            title="functions call one another too deeply",
-        )
-    )
-
-
-def _report_too_large(expr: ast.CallExpr, symbol: Symbol, quiet: Sink, ctx: Context) -> None:
-    for found in quiet:
-        if found.code in (type_codes.TOO_COMPLEX, codes.REFERENCE_CYCLE):
-            if ctx.place is not Place.FN or found.code is type_codes.TOO_COMPLEX:
-                ctx.sink.emit(found)
-            return
-    # The body is sound for its declared types; only exact types of a call can still disagree.
+def _report_body(expr: ast.CallExpr, symbol: Symbol, quiet: Sink, ctx: Context) -> None:
+    """Pass on what is wrong with a body that is sound by itself: its size here, or exact types."""
     for found in quiet:
         ctx.sink.emit(found.label(expr.span, f"`{symbol.name}` is called here"))
 
 
-__all__ = ["check_call", "check_functions", "key_parts", "report_misplaced"]
+__all__ = ["check_call", "declare_function", "key_parts", "report_misplaced"]

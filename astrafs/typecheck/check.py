@@ -21,17 +21,19 @@ from astrafs.plan.program import (
 from astrafs.resolve.collect import unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind, Symbols
 from astrafs.source import SourceFile, Span
-from astrafs.typecheck.calls import check_functions
-from astrafs.typecheck.constants import check_constants
+from astrafs.typecheck.calls import declare_function
+from astrafs.typecheck.constants import declare_constant
 from astrafs.typecheck.context import Environment
 from astrafs.typecheck.entities import declare_entities, declare_requests
 from astrafs.typecheck.expressions import check
 from astrafs.typecheck.features import FeatureChecker, declare_features
+from astrafs.typecheck.order import constant_order, path_text
 from astrafs.typecheck.sources import declare_source
 from astrafs.typecheck.streams import declare_stream, stream_order
 from astrafs.typecheck.views import check_view
-from astrafs.typecheck.windows import check_windows
+from astrafs.typecheck.windows import declare_window
 
+MAX_LABELS = 6
 BUILTIN_NAMES = frozenset(CALLABLE) | frozenset(AGGREGATES)
 """Names that a ``fn`` may not take."""
 
@@ -41,10 +43,7 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
     env = Environment(symbols, sink, check)
     declare_entities(env)
     declare_requests(env)
-    for scope in symbols.modules.values():
-        check_constants(env, scope)
-        check_windows(env, scope)
-        check_functions(env, scope)
+    _declare_constants(env)
     sources: list[ir.Source] = []
     source_origins: dict[str, SourceOrigin] = {}
     bindings: dict[str, Binding] = {}
@@ -82,6 +81,19 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
     return Program(
         plan, bindings, feature_origins, source_origins, stream_origins, view_origins, files
     )
+
+
+def _declare_constants(env: Environment) -> None:
+    """Check constants, named windows and functions, each after those that it is made of."""
+    order, _ = constant_order(env)
+    for symbol in order:
+        match symbol.kind:
+            case SymbolKind.CONST:
+                declare_constant(symbol, env)
+            case SymbolKind.WINDOW:
+                declare_window(symbol, env)
+            case _:
+                declare_function(symbol, env)
 
 
 def _of_kind(symbols: Symbols, *kinds: SymbolKind) -> list[Symbol]:
@@ -122,13 +134,12 @@ def _report_cycles(
         if all(isinstance(node, str) for node in cycle):
             continue  # streams based on one another; said when their bases were resolved
         first = cycle[0]
-        names = [_node_text(node) for node in (*cycle, first)]
         found = name_codes.REFERENCE_CYCLE.at(
             _node_span(first, features, streams),
-            f"reads {' -> '.join(names)}",
+            f"reads {path_text([_node_text(node) for node in cycle])}",
             title=f"`{_node_text(first)}` depends on itself",
         )
-        for node, following in zip(cycle[1:], (*cycle[2:], first), strict=True):
+        for node, following in zip(cycle[1:MAX_LABELS], (*cycle[2:], first), strict=False):
             found = found.label(
                 _node_span(node, features, streams), f"reads `{_node_text(following)}`"
             )

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from astrafs.builtins.errors import ValueFailure
 from astrafs.builtins.registry import evaluate
-from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.diagnostics.model import Code, Sink
 from astrafs.plan import ir
-from astrafs.resolve.symbols import ModuleScope, Symbol
+from astrafs.resolve.symbols import Symbol
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Context, Environment, Place
@@ -19,58 +18,16 @@ from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.typed import Typed, failed, literal
 from astrafs.typesys import DURATION, Kind, duration_text
 
-MAX_CHAIN = 64
-
 
 def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:
-    """Return the value of a ``const``, checking its declaration once."""
-    env = ctx.env
-    if symbol.qualified in env.constants:
-        known = env.constants[symbol.qualified]
-        if known is None:
-            _report_cycle(symbol, env)
-            known = failed(span)
-            env.constants[symbol.qualified] = known
-        return known.at(span)
-    if env.open >= MAX_CHAIN:
-        report_chain(symbol, env)
-        return failed(span)
-    env.constants[symbol.qualified] = None
-    env.open += 1
-    value = _declared(symbol, env)
-    env.open -= 1
-    if env.constants[symbol.qualified] is None:
-        env.constants[symbol.qualified] = value
-    return value.at(span)
+    """Return the value of a ``const``, which has been checked before whatever uses it."""
+    value = ctx.env.constants.get(symbol.qualified)
+    return failed(span) if value is None else value.at(span)
 
 
-def report_chain(symbol: Symbol, env: Environment) -> None:
-    """Report a constant or named window at the end of too long a chain of others."""
-    env.sink.emit(
-        type_codes.TOO_COMPLEX.at(
-            symbol.span,
-            f"more than {MAX_CHAIN} declarations lead to this one",
-            title="constants refer to one another in too long a chain",
-        ).help("give one on the way a value of its own")
-    )
-
-
-def check_constants(env: Environment, scope: ModuleScope) -> None:
-    """Check every ``const`` of a module, used or not."""
-    ctx = Context(env, scope, env.sink, Place.CONST)
-    for symbol in scope.own.values():
-        if isinstance(symbol.declaration, ast.ConstDecl):
-            constant(symbol, symbol.span, ctx)
-
-
-def _report_cycle(symbol: Symbol, env: Environment) -> None:
-    env.sink.emit(
-        codes.REFERENCE_CYCLE.at(
-            symbol.span,
-            "its value depends on itself",
-            title=f"constant `{symbol.name}` is defined by itself",
-        ).help("give one of the constants on the way a value of its own")
-    )
+def declare_constant(symbol: Symbol, env: Environment) -> None:
+    """Check a ``const``; those that it names are done."""
+    env.constants[symbol.qualified] = _declared(symbol, env)
 
 
 def _declared(symbol: Symbol, env: Environment) -> Typed:

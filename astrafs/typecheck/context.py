@@ -162,12 +162,10 @@ class Environment:
     schemas: dict[str, RowSchema] = field(default_factory=dict)
     tables: dict[str, ir.Source] = field(default_factory=dict)
     feature_types: dict[ir.FeatureId, Type] = field(default_factory=dict)
-    constants: dict[str, Typed | None] = field(default_factory=dict)
+    constants: dict[str, Typed] = field(default_factory=dict)
     functions: dict[str, bool] = field(default_factory=dict)
-    """Whether the ``fn`` of this qualified name is sound; absent where it has not been checked."""
+    """Whether the ``fn`` of this qualified name is sound by itself."""
     windows: dict[str, ir.Window | None] = field(default_factory=dict)
-    open: int = 0
-    """How many constants and named windows are being checked, each for the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +182,6 @@ class Context:
     loops: Mapping[str, ast.Expr] = field(default_factory=dict)
     params: Mapping[str, Typed] = field(default_factory=dict)
     facts: Facts = NOTHING
-    inlining: tuple[str, ...] = ()
     nesting: int = 0
     """How deep the calls of functions that are being put in place nest."""
     broken: bool = False

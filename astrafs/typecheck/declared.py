@@ -7,7 +7,7 @@ from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.model import Sink
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.lookup import resolve_name
-from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind
+from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind, with_article
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Environment
 from astrafs.typesys import ERROR, Kind, Type, Unit
@@ -151,7 +151,13 @@ def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -
             sink.emit(suggest(found, name, known, tree.name.span))
         return ERROR
     if symbol.kind not in ENTITIES or symbol.kind is SymbolKind.REQUEST:
-        resolve_name(scope, tree.name, (SymbolKind.ENTITY,), env.symbols, sink)
+        sink.emit(
+            codes.UNKNOWN_TYPE.at(
+                tree.name.span,
+                "a type or an entity is wanted",
+                title=f"`{name}` is {with_article(symbol.kind)}, not a type",
+            ).label(symbol.span, "declared here")
+        )
         return ERROR
     if tree.sizes or tree.values or tree.parts:
         sink.emit(

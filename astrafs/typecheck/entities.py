@@ -12,6 +12,7 @@ from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck.context import EntityInfo, Environment, NamedValue, named, named_key
 from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.order import entity_order
 from astrafs.typesys import Kind, Type
 
 _KEY_KINDS = (Kind.INT, Kind.STRING, Kind.BOOL, Kind.DATE, Kind.TIMESTAMP, Kind.ENUM, Kind.BYTES)
@@ -21,22 +22,14 @@ def declare_entities(env: Environment) -> None:
     """Fill ``env.entities``: entities first, each after those that its key refers to, then
     requests.
     """
-    waiting = [
-        symbol
-        for scope in env.symbols.modules.values()
-        for symbol in scope.own.values()
-        if symbol.kind is SymbolKind.ENTITY
-    ]
-    names = {symbol.qualified for symbol in waiting}
-    while waiting:
-        ready = [symbol for symbol in waiting if not _unmet(symbol, names, env)]
-        if not ready:
-            for symbol in waiting:
-                _report_circle(symbol, env)
-            return
-        for symbol in ready:
-            _declare_entity(symbol, env)
-        waiting = [symbol for symbol in waiting if symbol.qualified not in env.entities]
+    order, broken = entity_order(env)
+    for symbol in order:
+        _declare_entity(symbol, env)
+    for scope in env.symbols.modules.values():
+        for symbol in scope.own.values():
+            if symbol.qualified in broken:
+                error = Type(Kind.ERROR)
+                env.entities[symbol.qualified] = EntityInfo(symbol, (), {}, error, False)
 
 
 def declare_requests(env: Environment) -> None:
@@ -45,30 +38,6 @@ def declare_requests(env: Environment) -> None:
         for symbol in scope.own.values():
             if symbol.kind is SymbolKind.REQUEST:
                 _declare_request(symbol, env)
-
-
-def _unmet(symbol: Symbol, names: set[str], env: Environment) -> bool:
-    tree = symbol.declaration
-    assert isinstance(tree, ast.EntityDecl)
-    own = env.symbols.modules[symbol.module].own
-    imports = env.symbols.modules[symbol.module].imports
-    for field in tree.fields:
-        name = field.type.name.text
-        imported = imports.get(name)
-        found = own.get(name) or (imported.symbol if imported is not None else None)
-        if found is not None and found.qualified in names and found.qualified not in env.entities:
-            return True
-    return False
-
-
-def _report_circle(symbol: Symbol, env: Environment) -> None:
-    env.sink.emit(
-        name_codes.REFERENCE_CYCLE.at(
-            symbol.span,
-            "its key is made of itself",
-            title=f"the key of `{symbol.name}` refers back to `{symbol.name}`",
-        ).help("give the key columns plain types, such as `int` or `string`")
-    )
 
 
 def _duplicate(ident: ast.Ident, seen: dict[str, Span], owner: str, sink: Sink) -> bool:

@@ -22,7 +22,10 @@ def when_true(condition: ir.Expr) -> Facts:
     match condition:
         case ir.Call(function="is_null"):
             return NOTHING
-        case ir.Call(function="is_not_null", args=(operand,)):
+        case (
+            ir.Call(function="is_not_null", args=(operand,))
+            | ir.Call(function="in", args=(operand, *_))
+        ):
             return _present(operand)
         case ir.Call(function="not", args=(operand,)):
             return when_false(operand)
@@ -37,7 +40,10 @@ def when_true(condition: ir.Expr) -> Facts:
 def when_false(condition: ir.Expr) -> Facts:
     """Return the expressions that are not null wherever ``condition`` is false."""
     match condition:
-        case ir.Call(function="is_null", args=(operand,)):
+        case (
+            ir.Call(function="is_null", args=(operand,))
+            | ir.Call(function="in", args=(operand, *_))
+        ):
             return _present(operand)
         case ir.Call(function="is_not_null"):
             return NOTHING

@@ -15,7 +15,7 @@ from astrafs.typecheck.typed import Typed, call, failed
 from astrafs.typesys import Kind, Type
 
 MAX_DEPTH = 300
-MAX_SIZE = 20_000
+MAX_SIZE = 5_000
 _KEY_TESTS = ("eq", "ne", "is_null", "is_not_null")
 
 

@@ -66,8 +66,7 @@ class _SourceChecker:
             self.misfit(tree.max_age.span, "`max_age` belongs to tables", "remove it")
         if tree.retention is not None and tree.table:
             self.misfit(tree.retention.span, "`retention` belongs to sources", "remove it")
-        broken = self.broken or self.scope.lost is not None
-        schema = RowSchema(self.symbol, self.columns, broken=broken)
+        schema = RowSchema(self.symbol, self.columns, broken=self.broken)
         self.env.schemas[self.symbol.qualified] = schema
         expects, origins = self.expects(schema)
         source = ir.Source(
@@ -227,6 +226,7 @@ class _SourceChecker:
                         ident.span, "a second time", title=f"`{ident.text}` stands twice in the key"
                     ).help("remove one of them")
                 )
+                continue
             seen.add(ident.text)
             if column is None or column.type.is_error:
                 continue

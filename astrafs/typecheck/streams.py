@@ -21,6 +21,7 @@ from astrafs.typecheck.convert import assign
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.entities import request_field
 from astrafs.typecheck.expressions import check_condition
+from astrafs.typecheck.order import names_in, ordered, path_text
 from astrafs.typecheck.typed import Typed, failed
 from astrafs.typesys import Kind, Type
 
@@ -327,39 +328,18 @@ def _ordered(
     """Return computed columns, each after those that it names; reports and drops circles."""
     trees = {tree.name.text: tree for tree in computed}
     needs = {
-        name: [other for other in _names(tree.value) if other in trees]
+        name: [other for other in names_in(tree.value) if other in trees]
         for name, tree in trees.items()
     }
-    order: list[ast.ComputedDecl] = []
-    waiting = dict(needs)
-    while waiting:
-        ready = [name for name, others in waiting.items() if not any(o in waiting for o in others)]
-        if not ready:
-            name = next(iter(waiting))
-            sink.emit(
-                name_codes.REFERENCE_CYCLE.at(
-                    trees[name].name.span,
-                    "its value depends on itself",
-                    title=f"column `{name}` of `{stream.name}` is defined by itself",
-                )
-            )
-            break
-        for name in ready:
-            order.append(trees[name])
-            del waiting[name]
-    return order
 
+    def report(cycle: tuple[str, ...]) -> None:
+        sink.emit(
+            name_codes.REFERENCE_CYCLE.at(
+                trees[cycle[0]].name.span,
+                f"made of {path_text(list(cycle))}",
+                title=f"column `{cycle[0]}` of `{stream.name}` is made of itself",
+            ).help("take one of these references out of the circle")
+        )
 
-def _names(expr: ast.Expr) -> set[str]:
-    """Return every bare name inside an expression."""
-    found: set[str] = set()
-    pending: list[object] = [expr]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, ast.Name):
-            found.add(part.ident.text)
-        elif isinstance(part, tuple):
-            pending.extend(part)
-        elif hasattr(part, "__dataclass_fields__") and not isinstance(part, ast.Ident):
-            pending.extend(getattr(part, name) for name in part.__dataclass_fields__)
-    return found
+    order, broken = ordered(needs, report)
+    return [trees[name] for name in order if name not in broken]

@@ -20,6 +20,7 @@ from astrafs.typecheck.context import Context, Environment, Place
 from astrafs.typecheck.typed import Typed
 from astrafs.typesys import Kind, Type
 
+MAX_COLUMNS = 10_000
 _OUTPUTS = (ir.FeatureRef, ir.EntityLookup, ir.KeyPart)
 
 
@@ -46,6 +47,15 @@ def check_view(symbol: Symbol, env: Environment) -> tuple[ir.View, ViewOrigin] |
         sink = sinks.setdefault(id(item), TemplateSink(target=env.sink))
         sink.expansion = loop_text(loops)
         ctx = Context(env, scope, sink, Place.VIEW, entity=entity, loops=loops)
+        if len(outputs) >= MAX_COLUMNS:
+            env.sink.emit(
+                name_codes.TOO_LARGE.at(
+                    symbol.span,
+                    "this one has more",
+                    title=f"a view has at most {MAX_COLUMNS:,} columns",
+                ).help("split the view")
+            )
+            break
         for output, origin in _outputs(item, ctx):
             if _is_new(output.name, item, taken, sink):
                 outputs.append(output)

@@ -10,7 +10,7 @@ from astrafs.diagnostics.codes import windows as codes
 from astrafs.plan import ir
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.expand import filled
-from astrafs.resolve.symbols import ModuleScope, Symbol, SymbolKind
+from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.syntax import ast
 from astrafs.typecheck import constants
 from astrafs.typecheck.context import Context, Environment, Place
@@ -42,12 +42,12 @@ def check_window(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
             assert_never(tree)
 
 
-def check_windows(env: Environment, scope: ModuleScope) -> None:
-    """Check every named window of a module, used or not."""
-    ctx = Context(env, scope, env.sink, Place.CONST)
-    for symbol in scope.own.values():
-        if isinstance(symbol.declaration, ast.WindowDecl):
-            _declared(symbol, ctx)
+def declare_window(symbol: Symbol, env: Environment) -> None:
+    """Check a named window; those that it builds on are done."""
+    tree = symbol.declaration
+    assert isinstance(tree, ast.WindowDecl)
+    ctx = Context(env, env.symbols.modules[symbol.module], env.sink, Place.CONST)
+    env.windows[symbol.qualified] = check_window(tree.window, ctx)
 
 
 def _duration(expr: ast.Expr, ctx: Context, what: str) -> int | None:
@@ -107,7 +107,7 @@ def _past(tree: ast.PastWindow, ctx: Context) -> ir.Window | None:
 
 def _extended(tree: ast.PastWindow, symbol: Symbol, ctx: Context) -> ir.Window | None:
     """A named window with ``offset``, ``every`` or ``including`` of its own after it."""
-    base = _declared(symbol, ctx)
+    base = ctx.env.windows.get(symbol.qualified)
     offset = _positive(tree.offset, ctx, "the `offset` of a window", zero=True)
     every = _positive(tree.every, ctx, "the `every` of a window")
     if base is None:
@@ -203,7 +203,7 @@ def _named(ident: ast.Ident, ctx: Context) -> ir.Window | None:
         return None
     symbol = ctx.scope.find(name.text)
     if symbol is not None and symbol.kind is SymbolKind.WINDOW:
-        return _declared(symbol, ctx)
+        return ctx.env.windows.get(symbol.qualified)
     expr = ast.Name(name, span=name.span)
     if symbol is not None or constants.varying_name(expr, ctx) is not None:
         return _past(ast.PastWindow(expr, span=name.span), ctx)
@@ -220,58 +220,3 @@ def _window_symbol(ident: ast.Ident, ctx: Context) -> Symbol | None:
         return None
     symbol = ctx.scope.find(ident.text)
     return symbol if symbol is not None and symbol.kind is SymbolKind.WINDOW else None
-
-
-def _declared(symbol: Symbol, ctx: Context) -> ir.Window | None:
-    """Return a named window, checking its declaration once; it may build on other named windows."""
-    env, name = ctx.env, symbol.qualified
-    if name in env.windows:
-        return env.windows[name]
-    tree = symbol.declaration
-    assert isinstance(tree, ast.WindowDecl)
-    env.windows[name] = None
-    scope = env.symbols.modules[symbol.module]
-    inner = Context(env, scope, env.sink, Place.CONST)
-    circle = _circle(symbol, env)
-    if circle:
-        env.windows.update(dict.fromkeys(circle))
-        env.sink.emit(
-            name_codes.REFERENCE_CYCLE.at(
-                symbol.span,
-                "it builds on itself",
-                title=f"window `{symbol.name}` is defined by itself",
-            ).help("give one of the windows on the way a length of its own")
-        )
-        return None
-    if env.open >= constants.MAX_CHAIN:
-        constants.report_chain(symbol, env)
-        return None
-    env.open += 1
-    env.windows[name] = check_window(tree.window, inner)
-    env.open -= 1
-    return env.windows[name]
-
-
-def _circle(symbol: Symbol, env: Environment) -> set[str]:
-    """Return the windows between ``symbol`` and itself, if what it builds on leads back to it."""
-    seen: set[str] = set()
-    current = symbol
-    while True:
-        tree = current.declaration
-        assert isinstance(tree, ast.WindowDecl)
-        match tree.window:
-            case ast.NamedWindow(name=ident):
-                pass
-            case ast.PastWindow(length=ast.Name(ident=ident)):
-                pass
-            case _:
-                return set()
-        found = env.symbols.modules[current.module].find(ident.text)
-        if found is None or found.kind is not SymbolKind.WINDOW:
-            return set()
-        if found.qualified == symbol.qualified:
-            return seen
-        if found.qualified in seen:
-            return set()
-        seen.add(found.qualified)
-        current = found

@@ -1,1 +1,3 @@
-"""What single values mean, in plain exact Python: ranges, rounding, zones, text. Everything builds on it."""
+"""What single values mean, in plain exact Python: ranges, rounding, zones, text. Everything builds
+on it.
+"""

@@ -1,9 +1,10 @@
 """Correctly rounded elementary functions, computed with as many digits as each argument needs.
 
-Every function returns the float nearest to the exact mathematical value (ties to even), or None where there is no
-finite value. An approximation with a known relative error is refined until both ends of its interval round to one
-float. That always happens, because the arguments whose value is a float or a tie are answered exactly first: by
-the theorems of Lindemann and Gelfond these are the only ones.
+Every function returns the float nearest to the exact mathematical value (ties to even), or None
+where there is no finite value. An approximation with a known relative error is refined until both
+ends of its interval round to one float. That always happens, because the arguments whose value is a
+float or a tie are answered exactly first: by the theorems of Lindemann and Gelfond these are the
+only ones.
 """
 
 from __future__ import annotations
@@ -83,8 +84,10 @@ def log10(x: float) -> float | None:
     return _settle(lambda context: context.log10(Decimal(x)))
 
 
-def pow(x: float, y: float) -> float | None:  # noqa: A001
-    """x to the power y; None where there is no finite real value (0 to a negative power, roots of negatives)."""
+def pow(x: float, y: float) -> float | None:
+    """x to the power y; None where there is no finite real value (0 to a negative power, roots of
+    negatives).
+    """
     if y == 0 or x == 1:
         return 1.0
     if x == 0:
@@ -124,7 +127,9 @@ def _positive_power(x: float, y: float) -> float | None:
 
 
 def _exact_power(x: float, y: float) -> Fraction | None:
-    """The exact power if it may have so few bits that it is a float or lies half-way between two."""
+    """The exact power if it may have so few bits that it is a float or lies half-way between
+    two.
+    """
     base = Fraction(x)
     while not y.is_integer():
         # y is an odd multiple of 2^-k: a rational power needs a base that is a square.
@@ -133,7 +138,7 @@ def _exact_power(x: float, y: float) -> Fraction | None:
             return None
         base, y = root, y * 2
     odd_part = base.numerator // (base.numerator & -base.numerator)
-    # With an odd part above 1, a negative power is no binary fraction and a large one has too many bits.
+    # With an odd part above 1, a negative power is no binary fraction, a large one too long.
     if odd_part != 1 and (y < 0 or y > 64 or odd_part.bit_length() * y > 128):
         return None
     return base ** int(y)
@@ -146,7 +151,7 @@ def _exact_root(value: Fraction) -> Fraction | None:
     return None
 
 
-# --- trigonometry: series in big integers, one unit being 10^-digits ---------------------------------------
+# --- trigonometry: series in big integers, one unit being 10^-digits ----------------------------
 
 
 def _pi(digits: int) -> int:
@@ -169,7 +174,9 @@ def _inverse_tangent(x: int, unit: int) -> int:
 
 
 def sine_cosine(x: Fraction, digits: int) -> tuple[int, int, int]:
-    """(sin x, cos x) in units of 10^-digits, and the unit. Errors are a few thousand units at most."""
+    """(sin x, cos x) in units of 10^-digits, and the unit. Errors are a few thousand units at
+    most.
+    """
     unit = 10**digits
     size = max(0, len(str(int(abs(x)))))
     fine = 10 ** (digits + size)
@@ -229,7 +236,9 @@ def _second(_sine: int, cosine: int) -> Fraction:
 
 
 def _tiny(x: float) -> bool:
-    """Whether x + O(x^3) rounds to x: the cubic term is below a quarter of a unit in the last place."""
+    """Whether x + O(x^3) rounds to x: the cubic term is below a quarter of a unit in the last
+    place.
+    """
     return abs(x) < 2.0**-28
 
 

@@ -22,6 +22,8 @@ class ValueFailure(Exception):
 
 
 def sql_error(code: str, message: str) -> str:
-    """Return the DuckDB call that raises the same failure, in a form that the session can read back."""
+    """Return the DuckDB call that raises the same failure, in a form that the session can read
+    back.
+    """
     quoted = message.replace("'", "''")
     return f"error('{MARK}|{code}|{quoted}')"

@@ -58,7 +58,9 @@ def day(value: int) -> int:
 
 
 def fixed(value: Decimal | Fraction | int, type_: Type) -> Decimal:
-    """Round to the scale of the decimal ``type_``, half away from zero; too many digits are an error."""
+    """Round to the scale of the decimal ``type_``, half away from zero; too many digits are an
+    error.
+    """
     exact = Fraction(value) * 10**type_.scale
     size, rest = divmod(abs(exact.numerator), exact.denominator)
     if 2 * rest >= exact.denominator:

@@ -6,7 +6,9 @@ from fractions import Fraction
 from math import isqrt
 
 _BITS = 64
-"""Result bits kept before the one rounding: more than the 53 of a float, with a sticky bit below."""
+"""Result bits kept before the one rounding: more than the 53 of a float, with a sticky bit
+below.
+"""
 
 
 def nearest(value: Fraction | int) -> float:
@@ -25,5 +27,5 @@ def nearest_root(value: Fraction) -> float:
     whole, rest = divmod(scaled.numerator, scaled.denominator)
     root = isqrt(whole)
     sticky = int(root * root != whole or rest != 0)
-    # An inexact root lies strictly between root and root + 1: one odd half-unit stands for all of it.
+    # An inexact root lies strictly between root and root + 1: an odd half-unit stands for it.
     return nearest(Fraction(2 * root + sticky) / Fraction(2) ** (shift + 1))

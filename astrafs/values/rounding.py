@@ -18,7 +18,9 @@ def round_half_away(value: Fraction, places: int) -> Fraction:
 
 
 def round_float(value: float, places: int) -> float:
-    """The float nearest to ``value`` rounded to ``places`` digits after the point (before it, if negative)."""
+    """The float nearest to ``value`` rounded to ``places`` digits after the point (before it, if
+    negative).
+    """
     if places > 1_100:
         return value
     if places < -310:

@@ -9,7 +9,9 @@ _DAY_ZERO = date(1970, 1, 1)
 
 
 def moment(micros: int) -> datetime:
-    """The calendar reading of microseconds since 1970-01-01 (marked UTC; of local time if they are local)."""
+    """The calendar reading of microseconds since 1970-01-01 (marked UTC; of local time if they are
+    local).
+    """
     return _EPOCH + timedelta(microseconds=micros)
 
 
@@ -19,7 +21,9 @@ def calendar_day(days: int) -> date:
 
 
 def instant_text(micros: int) -> str:
-    """A UTC timestamp, with six fractional digits if it has a fraction: ``2026-01-01T10:00:00Z``."""
+    """A UTC timestamp, with six fractional digits if it has a fraction:
+    ``2026-01-01T10:00:00Z``.
+    """
     form = "%Y-%m-%dT%H:%M:%S.%fZ" if micros % 1_000_000 else "%Y-%m-%dT%H:%M:%SZ"
     return moment(micros).strftime(form)
 

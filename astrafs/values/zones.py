@@ -1,7 +1,7 @@
 """Time zones from the pinned IANA data: offsets of instants, and instants of local times.
 
-The data is that of the ``tzdata`` package, never the machine's own, so that two machines agree. Times are int
-microseconds; local times count from 1970-01-01T00:00:00 local.
+The data is that of the ``tzdata`` package, never the machine's own, so that two machines agree.
+Times are int microseconds; local times count from 1970-01-01T00:00:00 local.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
@@ -20,12 +20,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1677, 1, 1, tzinfo=UTC)
 _LAST = datetime(2263, 1, 1, tzinfo=UTC)
 _SAMPLE = 21 * 86_400
-"""Seconds between looks at the yearly rules that follow the explicit list (they change twice a year)."""
+"""Seconds between looks at the yearly rules that follow the explicit list (they change twice a
+year).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A zone from 1677 to 2263: from ``starts[i]`` (microseconds UTC) on, local time is ``offsets[i]`` ahead.
+    """A zone from 1677 to 2263: from ``starts[i]`` (microseconds UTC) on, local time is
+    ``offsets[i]`` ahead.
 
     ``starts[0]`` is far in the past, so every instant has an offset.
     """
@@ -39,16 +42,19 @@ class Zone:
         return instant + self.offsets[bisect_right(self.starts, instant) - 1]
 
     def to_instant(self, local: int) -> int:
-        """The instant of a local time; of two, the earlier; a time in a gap moves forward by the gap."""
+        """The instant of a local time; of two, the earlier; a time in a gap moves forward by the
+        gap.
+        """
         return local - self.offsets[bisect_right(local_starts(self), local)]
 
 
 @cache
 def local_starts(zone: Zone) -> tuple[int, ...]:
-    """Per period of ``zone`` but the first, the local time from which its offset is taken for local times.
+    """Per period of ``zone`` but the first, the local time from which its offset is taken for local
+    times.
 
-    That is the later of the two clock readings at the change: a repeated time means its first occurrence, a
-    skipped one moves forward by the gap.
+    That is the later of the two clock readings at the change: a repeated time means its first
+    occurrence, a skipped one moves forward by the gap.
     """
     starts = [
         start + max(before, after)
@@ -71,9 +77,7 @@ def names() -> frozenset[str]:
 
 def version() -> str:
     """The version of the zone data, such as ``2025b``."""
-    import tzdata
-
-    return str(tzdata.IANA_VERSION)
+    return str(import_module("tzdata").IANA_VERSION)
 
 
 @cache

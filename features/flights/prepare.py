@@ -20,6 +20,7 @@ only here:
 
 from __future__ import annotations
 
+import filecmp
 import os
 import sys
 from pathlib import Path
@@ -166,14 +167,17 @@ def table(columns: dict[str, tuple[pd.Series, pa.DataType]]) -> pa.Table:
 
 
 def write(name: str, rows: pa.Table) -> None:
-    """Write ``rows`` as ``data/<name>``, whole or not at all."""
+    """Write ``rows`` as ``data/<name>``, whole or not at all; leave a file that is right alone."""
     target = DATA / name
-    part = target.with_name(f".{name}.part")
+    part = target.with_name(f".{name}.{os.getpid()}.part")
     if name.endswith(".csv"):
         rows.to_pandas().to_csv(part, index=False, lineterminator="\n")
     else:
         pq.write_table(rows, part)
-    os.replace(part, target)
+    if target.exists() and filecmp.cmp(part, target, shallow=False):
+        part.unlink()
+    else:
+        os.replace(part, target)
     sys.stdout.write(f"{rows.num_rows:>8,} rows  data/{name}\n")
 
 

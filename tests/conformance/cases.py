@@ -61,13 +61,15 @@ def pending() -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def differences(case: Case, result: pa.Table) -> list[str]:
+def differences(case: Case, result: pa.Table, *, head: bool = False) -> list[str]:
     """Return what differs between ``result`` and the expected rows; nothing when they are equal.
+
+    With ``head``, the result holds only the first rows.
 
     Rows are compared in order and columns by name; the result may have further columns. Numbers may
     differ by the case's tolerance, relative to the larger of one and the numbers.
     """
-    expected = case.expected
+    expected = case.expected.slice(0, result.num_rows) if head else case.expected
     if expected.num_rows != result.num_rows:
         return [f"{expected.num_rows} rows expected, {result.num_rows} found"]
     missing = [name for name in expected.column_names if name not in result.column_names]

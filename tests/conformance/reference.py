@@ -30,21 +30,21 @@ def compiled(case: Case) -> Program:
     return program
 
 
-def work(case: Case, program: Program) -> int:
-    """How many rows the interpreter visits at least: questions times rows, for every output."""
-    rows = sum(len(rows) for rows in data_of(case, program).values())
-    return case.spine.num_rows * rows * max(1, len(program.plan.views[0].outputs))
+def answers(case: Case, program: Program, limit: int) -> pa.Table:
+    """Return the first rows of the spine and their outputs, by the interpreter.
 
-
-def answers(case: Case, program: Program) -> pa.Table:
-    """Return the spine and the outputs of the case's view, by the interpreter."""
+    There are as many as it answers with about ``limit`` visits of a row, and at least one.
+    """
     (view,) = program.plan.views
     entity = next(one for one in program.plan.entities if one.name == view.entity)
+    data = data_of(case, program)
+    visits = sum(map(len, data.values())) * len(view.outputs)
+    spine = case.spine.slice(0, max(1, limit // max(1, visits)))
     asked = (*entity.keys, ir.Field("t", Type(Kind.TIMESTAMP)))
-    columns = [column(case.spine, field.name, field.type, "") for field in asked]
+    columns = [column(spine, field.name, field.type, "") for field in asked]
     questions = [Question(tuple(row[:-1]), row[-1]) for row in zip(*columns, strict=True)]
-    found = Interpreter(program.plan, data_of(case, program), FOREVER).view(view.name, questions)
-    result = case.spine
+    found = Interpreter(program.plan, data, FOREVER).view(view.name, questions)
+    result = spine
     for index, output in enumerate(view.outputs):
         cells = [shown(row[index], output.type) for row in found]
         result = result.append_column(output.name, pa.array(cells))
@@ -55,8 +55,8 @@ def data_of(case: Case, program: Program) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of every source, as the interpreter takes them."""
     found = {}
     for source in program.plan.sources:
-        (pattern,) = program.bindings[source.name].patterns
-        table = pq.read_table(case.folder / pattern)
+        patterns = program.bindings[source.name].patterns
+        table = pa.concat_tables(pq.read_table(case.folder / pattern) for pattern in patterns)
         columns = {
             one.name: column(table, one.physical or one.name, one.type, one.zone)
             for one in source.columns

@@ -28,9 +28,9 @@ def test_gives_the_rows_of_the_case(case: Case) -> None:
 @pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.id)
 def test_reference_gives_them_too(case: Case) -> None:
     program = reference.compiled(case)
-    if reference.work(case, program) > ENOUGH:
-        pytest.skip("too much for brute force")
-    assert differences(case, reference.answers(case, program)) == []
+    found = reference.answers(case, program, ENOUGH)
+    assert found.num_rows == case.spine.num_rows or case.spine.num_rows > 50
+    assert differences(case, found, head=True) == []
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.id)

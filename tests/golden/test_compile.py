@@ -1,7 +1,8 @@
 """Programs and what the compiler says of them: diagnostics with their pictures, plans, footprints.
 
 A case is a Markdown file with an ``afs`` block and the blocks that it cares about:
-``diagnostics`` (empty for a clean program), ``plan`` and ``footprint``. With
+``diagnostics`` (empty for a clean program), ``plan``, ``footprint`` and ``identities`` (which are
+in users' lock files: a change of the canonical form shows here first). With
 ``ASTRAFS_REWRITE_GOLDEN=1`` in the environment the blocks are rewritten; read the difference.
 """
 
@@ -17,6 +18,7 @@ import pytest
 from astrafs.diagnostics.model import Sink
 from astrafs.diagnostics.render.text import render
 from astrafs.driver import compile_project
+from astrafs.plan.identity import feature_identities, view_identities
 from astrafs.plan.program import Program
 from astrafs.plan.text import plan_text
 from astrafs.source import SourceFile
@@ -26,8 +28,18 @@ from astrafs.temporal.report import footprint_text
 HERE = Path(__file__).resolve().parent
 CASES = sorted([*HERE.glob("leakage/*.md"), *HERE.glob("plan/*.md")])
 FENCE = re.compile(r"^```(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def identities(program: Program) -> str:
+    """List the identities of features and views."""
+    features, views = feature_identities(program.plan), view_identities(program.plan)
+    lines = [f"{identity}  {name}" for name, identity in (*features.items(), *views.items())]
+    return "".join(f"{line}\n" for line in lines)
+
+
 OUTPUTS: dict[str, Callable[[Program], str]] = {
     "plan": lambda program: plan_text(program.plan),
+    "identities": identities,
     "footprint": lambda program: footprint_text(footprints(program.plan)),
 }
 

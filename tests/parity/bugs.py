@@ -209,12 +209,12 @@ BUGS: tuple[Bug, ...] = (
         _DUCKDB + "aggregates.py",
         (
             '    on = " AND ".join(f\'r."@key{place}" = k."@k{place}"\' for place in '
-            "estions.parts))\n"
+            "range(questions.parts))\n"
         ),
         (
             "    sides = [\n"
             '        " || ".join(f\'{side}{place}"::VARCHAR\' for place in range(ques'
-            "rts))\n"
+            "tions.parts))\n"
             "        for side in ('r.\"@key', 'k.\"@k')\n"
             "    ]\n"
             '    on = " = ".join(sides) if questions.parts else ""\n'
@@ -331,12 +331,12 @@ BUGS: tuple[Bug, ...] = (
         "astrafs/builtins/aggregates.py",
         (
             '        doc="The non-null value of the earliest row, in (event time, k'
-            'r.",\n'
+            'ey) order.",\n'
             '        merge="min",'
         ),
         (
             '        doc="The non-null value of the earliest row, in (event time, k'
-            'r.",\n'
+            'ey) order.",\n'
             '        merge="max",'
         ),
         "`first` gives the last value",

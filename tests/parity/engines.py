@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -12,7 +13,12 @@ from astrafs.builtins.errors import ValueFailure
 from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
 from astrafs.plan.program import Program
+from astrafs.plan.prune import reachable as reachable_plan
+from astrafs.plan.tree import walk
+from astrafs.reference.aggregates import on_grid
 from astrafs.reference.interpreter import Interpreter, Question
+from astrafs.reference.rows import Row
+from astrafs.typesys import Kind
 from tests.parity.compare import Failure, Outcome
 from tests.parity.model import Case, arrow_array, arrow_type
 
@@ -74,6 +80,54 @@ class Reference:
         except ValueFailure as failure:
             return Failure(failure.code, failure.message)
         return output_table(view, rows)
+
+    def stops(self, view: ir.View) -> frozenset[str]:
+        """Return the codes with which a row that the view reads may stop a run.
+
+        An engine may compute a row's values before it knows whether a question sees the row, so a
+        value that is impossible there may stop it although no answer depends on it.
+        """
+        found: set[str] = set()
+        read = reachable_plan(self._plan, view.name)
+        for feature in read.features:
+            for node in walk(feature.expression):
+                if isinstance(node, ir.Aggregate):
+                    found |= self._row_stops(node)
+        for stream in read.streams:
+            for row in self._rows(stream.name, found):
+                for column in stream.columns:
+                    found |= _code(lambda row=row, column=column: row[column.name])
+        return frozenset(found)
+
+    def _rows(self, name: str, found: set[str]) -> list[Row]:
+        try:
+            return self._machine.rows(name)
+        except ValueFailure as failure:
+            found.add(failure.code)
+            return []
+
+    def _row_stops(self, node: ir.Aggregate) -> set[str]:
+        found: set[str] = set()
+        filters = [part for part in (node.where, node.block_where) if part is not None]
+        for row in self._rows(node.rows, found):
+            for part in (*node.args, *node.keys, *filters):
+                found |= _code(lambda row=row, part=part: self._machine._in_row(part, row))
+            if node.args and node.args[0].type.kind is Kind.FLOAT:
+                found |= _code(lambda row=row: self._summed(node, row))
+        return found
+
+    def _summed(self, node: ir.Aggregate, row: Row) -> None:
+        value = self._machine._in_row(node.args[0], row)
+        if value is not None:
+            on_grid(value)
+
+
+def _code(compute: Callable[[], object]) -> set[str]:
+    try:
+        compute()
+    except ValueFailure as failure:
+        return {failure.code}
+    return set()
 
 
 def output_table(view: ir.View, rows: list[tuple[Any, ...]]) -> pa.Table:

@@ -42,8 +42,9 @@ def write_project(case: Case, folder: Path) -> None:
     for name, data in case.relations.items():
         (folder / name).mkdir()
         table = shuffled(data.table(), case.seed)
-        size = max(1, -(-table.num_rows // PARTS))
-        for part in range(PARTS if table.num_rows >= PARTS else 1):
+        parts = PARTS if table.num_rows >= PARTS else 1
+        size = max(1, -(-table.num_rows // parts))
+        for part in range(parts):
             rows = table.slice(part * size, size)
             pq.write_table(rows, folder / name / f"part-{part}.parquet", row_group_size=7)
 

@@ -23,6 +23,7 @@ class Totals:
 
     programs: int = 0
     failures: int = 0
+    early: int = 0
     views: int = 0
     questions: int = 0
     values: int = 0
@@ -34,6 +35,7 @@ class Totals:
         """Count one program."""
         self.programs += 1
         self.failures += report.stopped
+        self.early += report.early
         self.views += report.views
         self.questions += report.questions
         self.values += report.values
@@ -67,7 +69,7 @@ def main() -> int:
     _say(
         f"programs {totals.programs}  views {totals.views}  questions {totals.questions}  "
         f"engine runs {totals.runs}  values compared {totals.values}  "
-        f"stopped alike {totals.failures}  "
+        f"stopped alike {totals.failures}  stopped early {totals.early}  "
         f"programs that differ {wrong}  differing bits {totals.bits}  seconds {seconds:.1f}"
     )
     if asked.coverage:

@@ -153,8 +153,6 @@ def literal(value: Value, kind: Type) -> str:
         case Kind.DECIMAL:
             assert isinstance(value, Decimal)
             text = f"{abs(value):f}"
-            if "." not in text:
-                text += ".0"
             return text if value >= 0 else f"(-{text})"
         case Kind.STRING | Kind.ENUM:
             return quoted(str(value))

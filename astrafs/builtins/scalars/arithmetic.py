@@ -128,8 +128,9 @@ def _quotient_rule(types: Types, constants: Values) -> Signature:
         need(types, index, NUMERIC, "a number (a duration divides by a duration)")
     unit = multiply_units(types[0].unit, types[1].unit, -1)
     args = tuple(as_kind(type_, FLOAT) for type_ in types)
-    # A literal below 1 can still push a large quotient beyond the floats.
-    small = _nonzero(constants[1]) and abs(constants[1]) < 1 and types[0].kind is Kind.FLOAT
+    # A literal below 1 can push a large quotient beyond the floats; exact numbers stay below 1e38.
+    least = 1.0 if types[0].kind is Kind.FLOAT else 1e-200
+    small = _nonzero(constants[1]) and abs(constants[1]) < least
     return strict(args, replace(FLOAT, unit=unit), maybe=maybe or small)
 
 
@@ -240,7 +241,7 @@ def _product_sql(args: tuple[str, ...], types: Types, result: Type) -> str:
         case Kind.FLOAT:
             return checked_float(f"({args[0]} * {args[1]})")
         case Kind.DECIMAL:
-            # The engine caps products of two narrow decimals at 18 digits; a wide operand lifts the cap.
+            # The engine caps a product of two narrow decimals at 18 digits, but not of a wide one.
             wide = f"{args[0]}::DECIMAL(38, {types[0].scale})"
             return f"({wide} * {args[1]})::DECIMAL({result.precision}, {result.scale})"
         case _:
@@ -256,11 +257,13 @@ def _quotient_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
 
 _FLOORDIV = (
     "(({0} // NULLIF({1}, 0))"
-    " - CASE WHEN {1} <> -1 AND {0} % NULLIF(NULLIF({1}, 0), -1) <> 0 AND ({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)"
+    " - CASE WHEN {1} <> -1 AND {0} % NULLIF(NULLIF({1}, 0), -1) <> 0"
+    " AND ({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)"
 )
 _MOD = (
     "CASE WHEN {1} = -1 THEN {0} * 0 ELSE {0} % NULLIF(NULLIF({1}, 0), -1)"
-    " + CASE WHEN {0} % NULLIF(NULLIF({1}, 0), -1) <> 0 AND ({0} < 0) <> ({1} < 0) THEN {1} ELSE 0 END END"
+    " + CASE WHEN {0} % NULLIF(NULLIF({1}, 0), -1) <> 0"
+    " AND ({0} < 0) <> ({1} < 0) THEN {1} ELSE 0 END END"
 )
 
 
@@ -276,7 +279,10 @@ ROWS = (
         evaluate=_add,
         sql=_sum_sql("+"),
         nulls=Nulls.STRICT,
-        doc="Sum of two numbers of one unit, two durations, or a timestamp and a duration. Overflow stops the run.",
+        doc=(
+            "Sum of two numbers of one unit, two durations, or a timestamp and a duration. "
+            "Overflow stops the run."
+        ),
         group="operators",
         symbol="+",
         examples=(
@@ -292,7 +298,10 @@ ROWS = (
         evaluate=_sub,
         sql=_sum_sql("-"),
         nulls=Nulls.STRICT,
-        doc="Difference of two numbers of one unit, two durations or two timestamps (a duration), or a timestamp less a duration.",
+        doc=(
+            "Difference of two numbers of one unit, two durations or two timestamps (a "
+            "duration), or a timestamp less a duration."
+        ),
         group="operators",
         symbol="-",
         examples=(Example("2 - 3", -1), Example("0.3 - 0.1", 0.19999999999999998)),
@@ -304,7 +313,10 @@ ROWS = (
         evaluate=_mul,
         sql=_product_sql,
         nulls=Nulls.STRICT,
-        doc="Product of two numbers (units multiply), or of a duration and an int. Overflow stops the run.",
+        doc=(
+            "Product of two numbers (units multiply), or of a duration and an int. Overflow"
+            " stops the run."
+        ),
         group="operators",
         symbol="*",
         examples=(
@@ -320,7 +332,10 @@ ROWS = (
         evaluate=_div,
         sql=_quotient_sql,
         nulls=Nulls.STRICT,
-        doc="Quotient as a float (units divide). Exact operands are turned into the nearest floats first. Null by zero or when the result is beyond the floats.",
+        doc=(
+            "Quotient as a float (units divide). Exact operands are turned into the nearest"
+            " floats first. Null by zero or when the result is beyond the floats."
+        ),
         group="operators",
         symbol="/",
         examples=(Example("7 / 2", 3.5), Example("1 / 0", None), Example("1h / 40m", 1.5)),
@@ -332,7 +347,10 @@ ROWS = (
         evaluate=_floordiv,
         sql=_FLOORDIV,
         nulls=Nulls.STRICT,
-        doc="Quotient of two ints or durations, or of a duration and an int, rounded down. Null by zero.",
+        doc=(
+            "Quotient of two ints or durations, or of a duration and an int, rounded down. "
+            "Null by zero."
+        ),
         group="operators",
         symbol="//",
         examples=(

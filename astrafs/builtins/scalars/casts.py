@@ -140,7 +140,8 @@ def _decimal(values: Values, _types: Types, result: Type) -> Decimal:
 def _decimal_sql(args: tuple[str, ...], types: Types, result: Type) -> str:
     name = f"DECIMAL({result.precision}, {result.scale})"
     if types[0].kind is Kind.FLOAT:
-        return f"(af_decimal_text({args[0]}, {result.precision}::BIGINT, {result.scale}::BIGINT)::{name})"
+        digits = f"{result.precision}::BIGINT, {result.scale}::BIGINT"
+        return f"(af_decimal_text({args[0]}, {digits})::{name})"
     return f"({args[0]}::{name})"
 
 
@@ -208,7 +209,11 @@ ROWS = (
         evaluate=_int,
         sql=_int_sql,
         nulls=Nulls.STRICT,
-        doc="x as an int: floats and decimals lose their fraction (a number beyond 64 bits stops the run), false is 0 and true 1, a string must be an optional sign and digits, else null.",
+        doc=(
+            "x as an int: floats and decimals lose their fraction (a number beyond 64 bits "
+            "stops the run), false is 0 and true 1, a string must be an optional sign and "
+            "digits, else null."
+        ),
         group="casts",
         examples=(
             Example("int(-2.9)", -2),
@@ -239,7 +244,11 @@ ROWS = (
         evaluate=_decimal,
         sql=_decimal_sql,
         nulls=Nulls.STRICT,
-        doc="x with `scale` digits after the point, rounded half away from zero (of the exact binary value for floats). A number of more than `precision` digits stops the run.",
+        doc=(
+            "x with `scale` digits after the point, rounded half away from zero (of the "
+            "exact binary value for floats). A number of more than `precision` digits stops"
+            " the run."
+        ),
         group="casts",
         kernel="af_decimal_text",
         examples=(
@@ -254,7 +263,10 @@ ROWS = (
         evaluate=_string,
         sql=_string_sql,
         nulls=Nulls.STRICT,
-        doc="x as text: floats with the fewest digits that read back as x, dates and timestamps (UTC) in ISO 8601.",
+        doc=(
+            "x as text: floats with the fewest digits that read back as x, dates and "
+            "timestamps (UTC) in ISO 8601."
+        ),
         group="casts",
         examples=(
             Example("string(12)", "12"),

@@ -227,7 +227,10 @@ ROWS = (
         evaluate=_in,
         sql=_in_sql,
         nulls=Nulls.OWN,
-        doc="Whether x equals one of the listed values. Null where x is null, or where nothing is equal and a listed value is null.",
+        doc=(
+            "Whether x equals one of the listed values. Null where x is null, or where "
+            "nothing is equal and a listed value is null."
+        ),
         group="operators",
         symbol="in",
         examples=(Example("2 in [1, 2, 3]", True), Example('"x" in ["y"]', False)),
@@ -307,7 +310,9 @@ ROWS = (
         evaluate=_coalesce,
         sql=_coalesce_sql,
         nulls=Nulls.OWN,
-        doc="The first value that is not null; `x ?? default` for two. Later ones are not computed.",
+        doc=(
+            "The first value that is not null; `x ?? default` for two. Later ones are not computed."
+        ),
         group="nulls",
         symbol="??",
         examples=(
@@ -323,7 +328,10 @@ ROWS = (
         evaluate=_if,
         sql="CASE WHEN {0} THEN {1} ELSE {2} END",
         nulls=Nulls.OWN,
-        doc="`if c then a else b`: a where c is true, b where it is false or null. Both sides have one type; only the taken one is computed.",
+        doc=(
+            "`if c then a else b`: a where c is true, b where it is false or null. Both "
+            "sides have one type; only the taken one is computed."
+        ),
         group="operators",
         symbol="if",
         examples=(Example("if 1 > 2 then 3 else 4", 4), Example("if 1 / 0 > 1.0 then 1 else 0", 0)),

@@ -33,7 +33,7 @@ Values = tuple[Any, ...]
 _SIGNED = (*NUMERIC, Kind.DURATION)
 
 
-# --- rounding ---------------------------------------------------------------------------------------------
+# --- rounding -----------------------------------------------------------------------------------
 
 
 def _round_rule(types: Types, constants: Values) -> Signature:
@@ -120,7 +120,7 @@ def _edge_sql(name: str) -> Callable[[tuple[str, ...], Types, Type], str]:
     return sql
 
 
-# --- signs and choices ------------------------------------------------------------------------------------
+# --- signs and choices --------------------------------------------------------------------------
 
 
 def _abs_rule(types: Types, _constants: Values) -> Signature:
@@ -177,7 +177,7 @@ def _clamp_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
     return _unless_null(args, f"LEAST(GREATEST({args[0]}, {args[1]}), {args[2]})")
 
 
-# --- elementary functions ---------------------------------------------------------------------------------
+# --- elementary functions -----------------------------------------------------------------------
 
 _SURE: dict[str, Callable[[float], bool]] = {
     "sqrt": lambda x: x >= 0,
@@ -258,7 +258,10 @@ ROWS = (
         evaluate=_round,
         sql=_round_sql,
         nulls=Nulls.STRICT,
-        doc="x rounded to `digits` after the point (0 if not given), half away from zero. A float's exact binary value counts: `round(2.675, 2)` is 2.67.",
+        doc=(
+            "x rounded to `digits` after the point (0 if not given), half away from zero. A"
+            " float's exact binary value counts: `round(2.675, 2)` is 2.67."
+        ),
         group="math",
         kernel="af_round",
         examples=(
@@ -317,7 +320,8 @@ ROWS = (
         params="x",
         rule=guarded(_sign_rule, 1),
         evaluate=_sign,
-        sql="CASE WHEN {0} > 0 THEN 1::BIGINT WHEN {0} < 0 THEN -1::BIGINT WHEN {0} = 0 THEN 0::BIGINT END",
+        sql="CASE WHEN {0} > 0 THEN 1::BIGINT WHEN {0} < 0 THEN (-1)::BIGINT"
+        " WHEN {0} = 0 THEN 0::BIGINT END",
         nulls=Nulls.STRICT,
         doc="-1, 0 or 1.",
         group="math",

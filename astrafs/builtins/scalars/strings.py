@@ -102,7 +102,7 @@ def _split_part(text: str, separator: str, index: int) -> str | None:
 
 _SPLIT_SQL = (
     "CASE WHEN {1} = '' THEN CASE WHEN {2} = 0 THEN {0} END"
-    f" WHEN {{2}} BETWEEN 0 AND {_LONGEST}"
+    f" WHEN {{1}} IS NOT NULL AND {{2}} BETWEEN 0 AND {_LONGEST}"
     " THEN list_extract(string_split({0}, {1}), {2} + 1) END"
 )
 
@@ -232,7 +232,7 @@ ROWS = (
         STRING,
         _substring,
         _substring_sql,
-        "Of s, the code points at the positions from start up to start + count, as far as they exist.",
+        "The code points at the positions from start up to start + count, as far as they exist.",
         Example('substring("abcde", 1, 3)', "bcd"),
         Example('substring("abc", -1, 2)', "a"),
         Example('substring("abc", 5, 2)', ""),
@@ -286,7 +286,8 @@ ROWS = (
         STRING,
         _split_part,
         _SPLIT_SQL,
-        "The part of s at an index, counted from 0, between separators; null if there is none. An empty separator does not split.",
+        "The part of s at an index, counted from 0, between separators; null if there is none."
+        " An empty separator does not split.",
         Example('split_part("a,b,c", ",", 1)', "b"),
         Example('split_part("a", ",", 1)', None),
         maybe=True,
@@ -298,7 +299,10 @@ ROWS = (
         evaluate=_plain(_hash),
         sql=_HASH_SQL,
         nulls=Nulls.STRICT,
-        doc="A bucket from 0 to buckets - 1: the first 60 bits of the SHA-256 of x as text, modulo buckets. The same everywhere, for ever.",
+        doc=(
+            "A bucket from 0 to buckets - 1: the first 60 bits of the SHA-256 of x as text,"
+            " modulo buckets. The same everywhere, for ever."
+        ),
         group="text",
         examples=(
             Example('hash("user-1", 100)', _hash("user-1", 100)),

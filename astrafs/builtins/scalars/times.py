@@ -41,7 +41,7 @@ def _date_sql(days: str) -> str:
     return f"(DATE '1970-01-01' + {days}::INTEGER)"
 
 
-# --- calendar parts ---------------------------------------------------------------------------------------
+# --- calendar parts -----------------------------------------------------------------------------
 
 
 def _part_rule(*, dates: bool) -> Callable[[Types, Values], Signature]:
@@ -104,7 +104,7 @@ def _row(
     )
 
 
-# --- dates and instants -----------------------------------------------------------------------------------
+# --- dates and instants -------------------------------------------------------------------------
 
 
 def _date_rule(types: Types, constants: Values) -> Signature:
@@ -166,7 +166,7 @@ def _days_between(values: Values, _types: Types, _result: Type) -> int:
     return int(values[1] - values[0])
 
 
-# --- durations as numbers ---------------------------------------------------------------------------------
+# --- durations as numbers -----------------------------------------------------------------------
 
 
 def _span_rule(kind: Kind, expected: str) -> Callable[[Types, Values], Signature]:
@@ -299,7 +299,10 @@ ROWS = (
         evaluate=_timestamp,
         sql=_timestamp_sql,
         nulls=Nulls.STRICT,
-        doc="The instant at which a day begins in a zone (its first one, where clocks skip or repeat midnight).",
+        doc=(
+            "The instant at which a day begins in a zone (its first one, where clocks skip "
+            "or repeat midnight)."
+        ),
         group="time",
         kernel="af_instant",
         examples=(Example('timestamp(2026-07-01, "Europe/Paris")', 1_782_856_800_000_000),),

@@ -36,7 +36,7 @@ def float_sql(text: str, type_: Type) -> str:
     if type_.kind is Kind.FLOAT:
         return text
     if type_.kind is Kind.DECIMAL:
-        # The engine's own conversion divides rounded values; the text is exact and is read correctly rounded.
+        # The engine's own conversion divides rounded values; text is exact, and read correctly.
         return f"({text}::VARCHAR)::DOUBLE"
     return f"({text}::DOUBLE)"
 
@@ -65,7 +65,10 @@ ROWS = (
             f"({args[0]}::DECIMAL({result.precision}, {result.scale}))"
         ),
         nulls=Nulls.STRICT,
-        doc="x with the digits of the wider decimal type. Written by the compiler where a number widens.",
+        doc=(
+            "x with the digits of the wider decimal type. Written by the compiler where a "
+            "number widens."
+        ),
         group="internal",
     ),
 )

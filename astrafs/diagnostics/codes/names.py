@@ -501,3 +501,16 @@ tell which one a call means.""",
     good="""fn magnitude(x: float) -> float = abs(x)
 """,
 )
+BAD_MODULE_NAME = Code(
+    "AFS0222",
+    "the file's path is no module name",
+    explain="""A file is a module, named by its path: `fraud/cards.afs` is `fraud.cards`. So that
+a `use` line can name it, every part of the path is a name: a lower-case letter, then letters,
+digits and `_`.""",
+    bad="""# file: fraud/my-cards.afs
+entity User { user_id: int }
+""",
+    good="""# file: fraud/my_cards.afs
+entity User { user_id: int }
+""",
+)

@@ -407,7 +407,7 @@ TOO_COMPLEX = Code(
     "AFS0318",
     "the expression is too large",
     explain="""Functions and columns of streams are put in place of their names. The expression
-that this gives may be 300 levels deep and hold 20,000 operations.""",
+that this gives may be 300 levels deep and hold 5,000 operations.""",
     bad="""fn f0(x: int) -> int = x + x + x + x
 fn f1(x: int) -> int = f0(x) + f0(x) + f0(x) + f0(x)
 fn f2(x: int) -> int = f1(x) + f1(x) + f1(x) + f1(x)

@@ -106,7 +106,7 @@ def _diagnostic(found: Diagnostic, files: Mapping[str, SourceFile], width: int) 
     for word, word_style, text in remarks:
         yield from _remark(word, word_style, text, gutter, width, shown)
     for fix in found.fixes:
-        yield from _fix(fix, files, gutter)
+        yield from _fix(fix, files, gutter, width)
 
 
 def _groups(found: Diagnostic, style: Style) -> list[tuple[str, list[Mark]]]:
@@ -131,10 +131,13 @@ def _remark(
         yield ((pad + more, Style.PLAIN),)
 
 
-def _fix(fix: Fix, files: Mapping[str, SourceFile], gutter: int) -> Iterable[Line]:
+def _fix(fix: Fix, files: Mapping[str, SourceFile], gutter: int, width: int) -> Iterable[Line]:
     """Show the lines that a fix takes away and puts in."""
     title = fix.title if fix.safe else f"{fix.title} (this changes what the program means)"
-    yield (("help", Style.HELP), (f": {reveal(title)}", Style.PLAIN))
+    first, *rest = wrap(title, width - len("help: "))
+    yield (("help", Style.HELP), (f": {first}", Style.PLAIN))
+    for more in rest:
+        yield ((" " * len("help: ") + more, Style.PLAIN),)
     blank: Line = ((" " * (gutter + 1) + "|", Style.FRAME),)
     by_file: dict[str, list[tuple[int, int, str]]] = {}
     for edit in fix.edits:

@@ -23,7 +23,7 @@ def assemble(b: Builder) -> Case:
     split = b.chance(0.4)
     b.module = "main" if split else "base"
     b.tag("modules.two" if split else "modules.one")
-    for _ in range(rng.randint(2, 4)):
+    for _ in range(rng.randint(1, 3)):
         action = rng.choices(
             (features.window_block, streams.stream, features.derived_block), weights=(5, 3, 1)
         )[0]
@@ -67,7 +67,7 @@ def build(rng: Random, seed: int = 0) -> Case:
     elif roll < 0.07:
         size = Size(90, rng.choice((66, 100)), 3, 2)
     else:
-        size = Size(rng.choice((6, 12, 25, 40)), rng.choice((3, 8, 14)), 4)
+        size = Size(rng.choice((6, 12, 25, 40)), rng.choice((3, 8, 14)), 3)
     case = assemble(Builder(rng, seed, size, wild=rng.random() < 0.04))
     if size.spine > 64:
         case = replace(case, tags=case.tags | {"size.large"})

@@ -89,7 +89,9 @@ class Engine:
         rows: Sequence[tuple[Any, ...]],
         constants: Sequence[Any] | None = None,
     ) -> list[Any]:
-        """Assert that both give the same bits, or the same failure; return the values that exist."""
+        """Assert that both give the same bits, or the same failure; return the values that
+        exist.
+        """
         constants = constants or (None,) * len(types)
         signature = registry.FUNCTIONS[name].rule(tuple(types), tuple(constants))
         result = signature.result

@@ -36,7 +36,9 @@ EXAMPLES = [(row.name, example) for row in FUNCTIONS.values() for example in row
 
 
 def compiled(example: Example) -> ir.Plan:
-    """The plan of a program with one feature, ``x``, of the first type that the example's value may have."""
+    """The plan of a program with one feature, ``x``, of the first type that the example's value may
+    have.
+    """
     shown = []
     for type_ in TYPES[type(example.value)]:
         text = PROGRAM.format(type=type_, expression=example.given)

@@ -47,6 +47,6 @@ def test_good_program_is_clean(code: Code) -> None:
 def test_code_is_documented(code: Code) -> None:
     assert code.title
     assert not code.title.endswith(".")
-    assert len(code.explain) > 40
+    assert len(code.explain) > 20
     assert code.runtime or (code.bad and code.good)
     assert code.severity in (Severity.ERROR, Severity.WARNING)

@@ -71,7 +71,9 @@ def test_fast_and_slow_paths_agree(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(elementary.FUNCTIONS))
 def test_the_fast_path_settles_nearly_everything(name: str) -> None:
-    """So the kernel is fast, and the test above tests the fast path rather than the slow one twice."""
+    """So the kernel is fast, and the test above tests the fast path rather than the slow one
+    twice.
+    """
     _, fast, usable, _ = elementary.FUNCTIONS[name]
     batch = 3 if name in ("ln", "log2", "log10") else 0
     values = arguments(name, np.random.default_rng(SEED))[batch]
@@ -97,7 +99,9 @@ ONE_ARGUMENT: dict[str, Callable[[float], float]] = {
 
 @pytest.mark.parametrize("name", sorted(ONE_ARGUMENT))
 def test_slow_path_is_close_to_the_platform(name: str) -> None:
-    """An independent implementation, right to a unit or two in the last place, has no gross difference."""
+    """An independent implementation, right to a unit or two in the last place, has no gross
+    difference.
+    """
     rng = random.Random(SEED)
     for _ in range(200):
         x = rng.uniform(0.01, 1) if name in ("asin", "acos") else math.exp(rng.uniform(-6, 6))
@@ -177,7 +181,9 @@ def test_sine_error_bound() -> None:
         assert error < Fraction(1, 2**92)
 
 
-TIES = st.builds(lambda n, d: n / 10**d + 5 / 10 ** (d + 1), st.integers(-(10**6), 10**6), st.integers(0, 8))
+TIES = st.builds(
+    lambda n, d: n / 10**d + 5 / 10 ** (d + 1), st.integers(-(10**6), 10**6), st.integers(0, 8)
+)
 
 
 @settings(max_examples=100, deadline=None, database=None)

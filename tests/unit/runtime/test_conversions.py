@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,18 +35,37 @@ from astrafs.typesys import (
 
 ENUM = Type(Kind.ENUM, values=("a", "b"))
 USER = Type(Kind.KEY, entity="m.User", parts=(STRING,))
+Read = Callable[..., list[Any]]
 
 
-def read(path: Path, type_: Type, zone: str = "") -> list[Any]:
-    """Return the column ``v`` of a file as the engine holds it, in the order of ``i``."""
-    kind = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}[path.suffix]
-    columns = (ir.SourceColumn("i", INT), ir.SourceColumn("v", type_, zone=zone))
-    source = ir.Source("m.s", True, columns, ("i",), "", ir.Delay(0), static="a test")
-    with Session([path]) as session:
-        session.set_as_of(0)
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One directory for all cases: each writes the file of its format anew."""
+    return tmp_path_factory.mktemp("conversions")
+
+
+@pytest.fixture(scope="module")
+def session(directory: Path) -> Iterator[Session]:
+    """One session for all cases, which may read those files."""
+    with Session([directory / f"x.{ending}" for ending in ("parquet", "csv", "jsonl")]) as opened:
+        opened.set_as_of(0)
+        yield opened
+
+
+@pytest.fixture
+def read(session: Session) -> Iterator[Read]:
+    """Return a function that gives the column ``v`` of a file as the engine holds it."""
+
+    def run(path: Path, type_: Type, zone: str = "") -> list[Any]:
+        kind = path.suffix.removeprefix(".")
+        columns = (ir.SourceColumn("i", INT), ir.SourceColumn("v", type_, zone=zone))
+        source = ir.Source("m.s", True, columns, ("i",), "", ir.Delay(0), static="a test")
         files = paths.resolve("m.s", [path.name], path.parent, [path.parent])
+        session.run('DROP TABLE IF EXISTS "src:m.s"', "testing")
         SourceReader(session, source, kind, files).load(["v"])
         return [row[0] for row in session.rows('SELECT v FROM "src:m.s" ORDER BY i', "testing")]
+
+    yield run
 
 
 def parquet(directory: Path, values: pa.Array) -> Path:
@@ -139,16 +159,16 @@ NAN, INF = float("nan"), float("inf")
     ids=str,
 )
 def test_parquet(
-    tmp_path: Path, values: pa.Array, type_: Type, zone: str, expected: list[Any]
+    directory: Path, read: Read, values: pa.Array, type_: Type, zone: str, expected: list[Any]
 ) -> None:
-    assert read(parquet(tmp_path, values), type_, zone) == expected
+    assert read(parquet(directory, values), type_, zone) == expected
 
 
-def test_negative_zero_is_zero(tmp_path: Path) -> None:
+def test_negative_zero_is_zero(directory: Path, read: Read) -> None:
     for path in (
-        parquet(tmp_path, pa.array([-0.0])),
-        csv(tmp_path, "-0.0"),
-        jsonl(tmp_path, "-0.0"),
+        parquet(directory, pa.array([-0.0])),
+        csv(directory, "-0.0"),
+        jsonl(directory, "-0.0"),
     ):
         (value,) = read(path, FLOAT)
         assert str(value) == "0.0"
@@ -190,10 +210,10 @@ def test_negative_zero_is_zero(tmp_path: Path) -> None:
     ids=str,
 )
 def test_parquet_types_that_do_not_fit(
-    tmp_path: Path, values: pa.Array, type_: Type, zone: str, code: str, advice: str
+    directory: Path, read: Read, values: pa.Array, type_: Type, zone: str, code: str, advice: str
 ) -> None:
     with pytest.raises(AstrafsError) as caught:
-        read(parquet(tmp_path, values), type_, zone)
+        read(parquet(directory, values), type_, zone)
     assert code_of(caught) == code
     (found,) = caught.value.diagnostics
     assert "`v`" in found.title
@@ -228,16 +248,29 @@ def test_parquet_types_that_do_not_fit(
             "",
             "lies in the years 1678 to 2261",
         ),
+        (
+            pa.array([2**63 - 1], pa.timestamp("us", "UTC")),
+            TIMESTAMP.optional(),
+            "",
+            "lies in the years 1678 to 2261",
+        ),
+        (
+            pa.array([-(2**63) + 1], pa.timestamp("us")),
+            TIMESTAMP.optional(),
+            "UTC",
+            "lies in the years 1678 to 2261",
+        ),
+        (pa.array([2**31 - 1], pa.date32()), DATE.optional(), "", "lies in the years 1 to 9999"),
         (pa.array(["a", "c"]), ENUM, "", "is one of a, b"),
         (pa.nulls(1), INT, "", "is never null"),
     ],
     ids=str,
 )
 def test_parquet_values_that_do_not_fit(
-    tmp_path: Path, values: pa.Array, type_: Type, zone: str, rule: str
+    directory: Path, read: Read, values: pa.Array, type_: Type, zone: str, rule: str
 ) -> None:
     with pytest.raises(AstrafsError) as caught:
-        read(parquet(tmp_path, values), type_, zone)
+        read(parquet(directory, values), type_, zone)
     assert code_of(caught) == "AFS0906"
     assert caught.value.diagnostics[0].notes[0] == f"rule: `v` {rule}"
 
@@ -280,8 +313,10 @@ def test_parquet_values_that_do_not_fit(
     ],
     ids=str,
 )
-def test_csv(tmp_path: Path, cells: list[str], type_: Type, zone: str, expected: list[Any]) -> None:
-    assert read(csv(tmp_path, *cells), type_, zone) == expected
+def test_csv(
+    directory: Path, read: Read, cells: list[str], type_: Type, zone: str, expected: list[Any]
+) -> None:
+    assert read(csv(directory, *cells), type_, zone) == expected
 
 
 @pytest.mark.parametrize(
@@ -319,9 +354,11 @@ def test_csv(tmp_path: Path, cells: list[str], type_: Type, zone: str, expected:
         ("", ENUM, ""),
     ],
 )
-def test_csv_values_that_do_not_fit(tmp_path: Path, cell: str, type_: Type, zone: str) -> None:
+def test_csv_values_that_do_not_fit(
+    directory: Path, read: Read, cell: str, type_: Type, zone: str
+) -> None:
     with pytest.raises(AstrafsError) as caught:
-        read(csv(tmp_path, cell), type_, zone)
+        read(csv(directory, cell), type_, zone)
     assert code_of(caught) == "AFS0906"
     assert caught.value.diagnostics[0].notes[0].startswith("rule: `v` ")
 
@@ -350,9 +387,9 @@ def test_csv_values_that_do_not_fit(tmp_path: Path, cell: str, type_: Type, zone
     ids=str,
 )
 def test_json(
-    tmp_path: Path, values: list[str], type_: Type, zone: str, expected: list[Any]
+    directory: Path, read: Read, values: list[str], type_: Type, zone: str, expected: list[Any]
 ) -> None:
-    assert read(jsonl(tmp_path, *values), type_, zone) == expected
+    assert read(jsonl(directory, *values), type_, zone) == expected
 
 
 @pytest.mark.parametrize(
@@ -373,14 +410,14 @@ def test_json(
         ("null", INT),
     ],
 )
-def test_json_values_that_do_not_fit(tmp_path: Path, value: str, type_: Type) -> None:
+def test_json_values_that_do_not_fit(directory: Path, read: Read, value: str, type_: Type) -> None:
     with pytest.raises(AstrafsError) as caught:
-        read(jsonl(tmp_path, value), type_)
+        read(jsonl(directory, value), type_)
     assert code_of(caught) == "AFS0906"
 
 
-def test_an_absent_json_field_is_null(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
+def test_an_absent_json_field_is_null(directory: Path, read: Read) -> None:
+    path = directory / "x.jsonl"
     path.write_text(json.dumps({"i": 1}) + "\n" + json.dumps({"i": 2, "v": "x"}) + "\n")
     assert read(path, STRING.optional()) == [None, "x"]
 
@@ -403,17 +440,17 @@ def test_an_absent_json_field_is_null(tmp_path: Path) -> None:
         ("2200-07-01T00:00:00", "2200-06-30T22:00:00"),
     ],
 )
-def test_local_times_in_a_zone(tmp_path: Path, local: str, utc: str) -> None:
+def test_local_times_in_a_zone(directory: Path, read: Read, local: str, utc: str) -> None:
     wanted = (datetime.fromisoformat(utc + "Z") - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
         microseconds=1
     )
-    assert read(csv(tmp_path, local), TIMESTAMP, "Europe/Paris") == [wanted]
+    assert read(csv(directory, local), TIMESTAMP, "Europe/Paris") == [wanted]
     naive = pa.array([datetime.fromisoformat(local)], pa.timestamp("us"))
-    assert read(parquet(tmp_path, naive), TIMESTAMP, "Europe/Paris") == [wanted]
+    assert read(parquet(directory, naive), TIMESTAMP, "Europe/Paris") == [wanted]
 
 
 @pytest.mark.parametrize("zone", ["Europe/Pariss", "../../etc/passwd", "unix:m", "Europe"])
-def test_a_zone_that_does_not_exist(tmp_path: Path, zone: str) -> None:
+def test_a_zone_that_does_not_exist(directory: Path, read: Read, zone: str) -> None:
     with pytest.raises(AstrafsError) as caught:
-        read(csv(tmp_path, "2026-01-01T00:00:00"), TIMESTAMP, zone)
+        read(csv(directory, "2026-01-01T00:00:00"), TIMESTAMP, zone)
     assert code_of(caught) == "AFS0905"

@@ -97,7 +97,8 @@ def test_every_type_has_a_csv_form(tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_what_was_done(root: Path) -> None:
-    spine = root / "spine.parquet"
+    (root / "asked").mkdir()
+    spine = root / "asked" / "spine.parquet"
     pq.write_table(GIVEN, spine)
     request = replace(REQUEST, spine=spine, features=["total_7d", "orders_7d"], limit=3)
     report = to_file(shop.program(), shop.place(root), request, root / "o.parquet")
@@ -120,7 +121,7 @@ def test_the_manifest_says_what_was_done(root: Path) -> None:
     ]
     assert found["spine"] == {
         "rows": 3,
-        "file": "spine.parquet",
+        "file": "asked/spine.parquet",
         "bytes": spine.stat().st_size,
         "sha256": hashlib.sha256(spine.read_bytes()).hexdigest(),
     }
@@ -328,3 +329,16 @@ def test_ctrl_c_leaves_nothing(root: Path, stage: str) -> None:
 def _lines(stream: Any) -> Iterator[str]:
     while line := stream.readline():
         yield line.rstrip("\n")
+
+
+def test_a_spine_from_elsewhere_is_named_without_its_path(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    spine = tmp_path_factory.mktemp("elsewhere") / "asked.parquet"
+    pq.write_table(GIVEN, spine)
+    report = to_file(
+        shop.program(), shop.place(root), replace(REQUEST, spine=spine), root / "o.parquet"
+    )
+    text = report.manifest.read_text()
+    assert json.loads(text)["spine"]["file"] == "asked.parquet"
+    assert str(spine.parent) not in text

@@ -19,21 +19,21 @@ from astrafs.diagnostics.model import AstrafsError
 from astrafs.runtime.session import Session
 
 
-@pytest.fixture
-def inside(tmp_path: Path) -> Path:
-    path = tmp_path / "inside.parquet"
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("session") / "inside.parquet"
     pq.write_table(pa.table({"a": [1, 2]}), path)
     return path
 
 
-@pytest.fixture
-def outside(tmp_path: Path) -> Path:
-    path = tmp_path / "outside.parquet"
+@pytest.fixture(scope="module")
+def outside(inside: Path) -> Path:
+    path = inside.with_name("outside.parquet")
     pq.write_table(pa.table({"secret": [42]}), path)
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(inside: Path) -> Iterator[Session]:
     with Session([inside], threads=2) as opened:
         yield opened
@@ -98,8 +98,11 @@ def test_a_link_beside_an_allowed_file_gives_nothing(
 ) -> None:
     link = inside.with_name("link.parquet")
     link.symlink_to(outside)
-    with pytest.raises(AstrafsError):
-        session.rows(f"SELECT * FROM read_parquet('{link}')", "probing")
+    try:
+        with pytest.raises(AstrafsError):
+            session.rows(f"SELECT * FROM read_parquet('{link}')", "probing")
+    finally:
+        link.unlink()
 
 
 def test_settings_that_change_meaning_are_pinned(session: Session) -> None:

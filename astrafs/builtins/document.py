@@ -1,0 +1,123 @@
+"""The reference page of all builtins, rendered from their rows: ``python -m
+astrafs.builtins.document``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.registry import FUNCTIONS, UNARY
+from astrafs.builtins.spec import AggregateFunction, Function, Nulls
+
+_GROUPS = {
+    "operators": "Operators",
+    "nulls": "Nulls",
+    "casts": "Casts",
+    "math": "Mathematics",
+    "text": "Text",
+    "time": "Time",
+}
+
+_HEAD = """\
+# Builtin functions
+
+This page is generated from the rows in `astrafs/builtins` by `python -m
+astrafs.builtins.document`; a test keeps it current. Every example here is run by the tests, on the
+reference interpreter and in DuckDB.
+
+Unless it says otherwise, a null operand gives null. Results have the same bits on every machine:
+elementary functions are correctly rounded, and floats are always finite and never -0.0. Times are
+shown below as microseconds since 1970-01-01T00:00:00Z, dates as days since 1970-01-01.
+"""
+
+_AGGREGATE_HEAD = """\
+## Aggregates
+
+`function(x where condition) over window`. Rows on which the condition is not true do not take part,
+and null inputs are skipped unless it says otherwise.
+"""
+
+
+def render() -> str:
+    """Return the page as Markdown."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    for group, title in _GROUPS.items():
+        yield f"## {title}\n"
+        for row in FUNCTIONS.values():
+            if row.group == group:
+                yield from _function(row)
+    yield _AGGREGATE_HEAD
+    for aggregate in AGGREGATES.values():
+        yield from _aggregate(aggregate)
+
+
+def _function(row: Function) -> Iterator[str]:
+    yield f"### `{usage(row)}`\n"
+    nulls = "" if row.nulls is Nulls.STRICT else f" {row.nulls.value}"
+    yield f"{row.doc}{nulls}\n"
+    if row.examples:
+        yield "```text"
+        width = max(len(example.given) for example in row.examples)
+        for example in row.examples:
+            yield f"{example.given:<{width}}  -> {value_text(example.value)}"
+        yield "```\n"
+
+
+def usage(row: Function) -> str:
+    """How a program writes ``row``: ``a + b``, ``x is null``, ``round(x[, digits])``."""
+    names = [name.strip() for name in row.params.split(",")]
+    match row.name:
+        case "if":
+            return "if condition then a else b"
+        case "in":
+            return "x in [a, b, ...]"
+        case "is_null" | "is_not_null":
+            return f"x {row.symbol}"
+        case "coalesce":
+            return f"{names[0]} {row.symbol} {names[1]}"
+        case _ if row in UNARY.values():
+            space = " " if row.symbol.isalpha() else ""
+            return f"{row.symbol}{space}{names[0]}"
+        case _ if row.symbol:
+            return f"{names[0]} {row.symbol} {names[1]}"
+        case _:
+            return f"{row.name}({row.params})"
+
+
+def _aggregate(row: AggregateFunction) -> Iterator[str]:
+    yield f"### `{row.name}({row.params})`\n"
+    yield f"{row.doc} Over an empty window: {value_text(row.empty)}.\n"
+    if row.examples:
+        yield "```text"
+        texts = [", ".join(map(value_text, example.given)) for example in row.examples]
+        width = max(map(len, texts)) + 2
+        for text, example in zip(texts, row.examples, strict=True):
+            yield f"{f'[{text}]':<{width}}  -> {value_text(example.value)}"
+        yield "```\n"
+
+
+def value_text(value: Any) -> str:
+    """A value as a program writes it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        case Decimal():
+            return format(value, "f")
+        case _:
+            return repr(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,88 @@
+"""What the leakage rules know of a program, and what their diagnostics have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from astrafs.diagnostics.model import Diagnostic
+from astrafs.leakage.reads import RestrictedColumns, Use, short
+from astrafs.leakage.timeline import Story, draw
+from astrafs.leakage.values import Scene
+from astrafs.plan import ir
+from astrafs.plan.program import Program
+from astrafs.temporal.footprint import Footprints, Reading
+from astrafs.temporal.rows import RowTimes
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the rules know of a program. ``footprints`` is None where features form a cycle.
+
+    ``pictures`` more are drawn: whoever has a thousand leaks does not read as many timelines.
+    """
+
+    program: Program
+    times: dict[str, RowTimes]
+    restricted: RestrictedColumns
+    footprints: Footprints | None
+    pictures: int = 100
+
+    def draw(self, found: Diagnostic, story: Callable[[], Story]) -> Diagnostic:
+        """Add the picture of ``story``, which is made only if there are pictures left."""
+        if self.pictures <= 0:
+            return found
+        self.pictures -= 1
+        return found.draw(draw(story()))
+
+
+def scene(facts: Facts, expr: ir.Aggregate, times: RowTimes) -> Scene:
+    """Return what a counterexample is about."""
+    return Scene(facts.program.plan, expr, times)
+
+
+def told(found: Diagnostic, use: Use, via: list[str], times: RowTimes) -> Diagnostic:
+    """Add the path of the leak from the feature to the source, and the expansion of a template."""
+    middle = [] if len(via) > 1 else [short(name) for name in times.chain[:-1]]
+    path = " <- ".join(f"`{name}`" for name in (use.owner, *middle, *via))
+    return expanded(found.note(f"path of the leak: {path}"), use)
+
+
+def path_note(facts: Facts, use: Use, reading: Reading) -> str:
+    """Return the path of a reading from the feature to the source."""
+    names = [
+        short(name) if name in facts.times else ".".join(name.split(".")[-2:])
+        for name in reading.via
+    ]
+    if len(names) > 8:
+        names = [*names[:4], "...", *names[-3:]]
+    return "path: " + " <- ".join(f"`{n}`" for n in (use.owner, *names, short(reading.source)))
+
+
+def expanded(found: Diagnostic, use: Use) -> Diagnostic:
+    """Add which expansion of a template it is about."""
+    return found.note(f"in the expansion {use.expansion}") if use.expansion else found
+
+
+def column_label(
+    facts: Facts, found: Diagnostic, times: RowTimes, column: str, text: str
+) -> Diagnostic:
+    """Add a label where a source declares ``column``."""
+    written = facts.program.sources.get(times.source.name)
+    span = written.columns.get(column) if written is not None else None
+    return found.label(span, text) if span is not None else found
+
+
+def clause_label(
+    facts: Facts, found: Diagnostic, times: RowTimes, clause: str, text: str
+) -> Diagnostic:
+    """Add a label at a clause of a source, such as its ``delay``."""
+    written = facts.program.sources.get(times.source.name)
+    span = written.clauses.get(clause) if written is not None else None
+    return found.label(span, text) if span is not None else found
+
+
+def source_label(facts: Facts, found: Diagnostic, times: RowTimes, text: str) -> Diagnostic:
+    """Add a label at the name of a source."""
+    written = facts.program.sources.get(times.source.name)
+    return found.label(written.name, text) if written is not None else found

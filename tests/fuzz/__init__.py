@@ -1,0 +1,1 @@
+"""Feeding the compiler damaged and random programs: it must answer with diagnostics, and soon."""

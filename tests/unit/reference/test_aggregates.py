@@ -1,0 +1,96 @@
+"""Aggregates of the reference: exact, of the right inputs, right when empty."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.reference.aggregates import NAMES, aggregate, on_grid
+from astrafs.typesys import BOOL, FLOAT, INT, Type, decimal
+from astrafs.values.errors import ValueFailure
+
+FLOATS = st.floats(-1e12, 1e12)
+
+
+def run(name: str, values: list[Any], result: Type = FLOAT) -> Any:
+    return aggregate(name, [(value,) for value in values], result)
+
+
+def test_the_reference_knows_every_aggregate() -> None:
+    assert set(AGGREGATES) == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(AGGREGATES))
+def test_examples_and_empty_windows(name: str) -> None:
+    row = AGGREGATES[name]
+    for example in row.examples:
+        values = list(example.given)
+        sample = next((value for value in values if value is not None), 0)
+        taken = {bool: BOOL, float: FLOAT}.get(type(sample), INT)
+        result = row.rule((BOOL if name in ("any", "all") else taken,), (None,)).result
+        assert run(name, values, result) == example.value
+    assert run(name, [], INT) == row.empty
+    assert run(name, [None], INT) == row.empty
+
+
+def test_count_without_argument_counts_rows() -> None:
+    assert aggregate("count", [(), (), ()], INT) == 3
+
+
+def test_sums_are_exact_and_rounded_once() -> None:
+    assert run("sum", [1e16, 1.0, -1e16]) == 1.0
+    assert run("sum", [0.1] * 10) == 1.0
+    assert run("sum", [2.0**-87, 2.0**-87]) == 0.0  # each goes to an even multiple of 2^-86 first
+    assert run("sum", [3 * 2.0**-87]) == 2.0**-85
+    assert str(run("sum", [-1.0, 1.0])) == "0.0"
+
+
+def test_sum_limits() -> None:
+    assert run("sum", [math.nextafter(2.0**90, 0)]) == math.nextafter(2.0**90, 0)
+    for bad, result in ((2.0**90, FLOAT), (2**63, INT), (Decimal(10) ** 38, decimal(38, 0))):
+        with pytest.raises(ValueFailure):
+            run("sum", [bad], result)
+
+
+def test_decimal_sums_keep_their_scale() -> None:
+    total = run("sum", [Decimal("0.10"), Decimal("0.20")], decimal(38, 2))
+    assert total.as_tuple() == Decimal("0.30").as_tuple()
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.lists(FLOATS, min_size=2, max_size=8))
+def test_moments_are_those_of_exact_fractions(values: list[float]) -> None:
+    exact = [on_grid(value) for value in values]
+    wanted = statistics.variance(exact)
+    assert run("var", values) == wanted.numerator / wanted.denominator
+    root = Fraction(run("stddev", values))
+    # The true root lies between the midpoints to both neighbouring floats.
+    if wanted:
+        low = (root + Fraction(math.nextafter(root, 0))) / 2
+        high = (root + Fraction(math.nextafter(root, math.inf))) / 2
+        assert low * low <= wanted <= high * high
+    else:
+        assert root == 0
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.lists(st.one_of(st.none(), FLOATS), max_size=8), st.randoms(use_true_random=False))
+def test_unordered_aggregates_ignore_order(values: list[float | None], rng: Any) -> None:
+    shuffled = values[:]
+    rng.shuffle(shuffled)
+    for name in ("sum", "mean", "var", "stddev", "min", "max", "count", "count_distinct"):
+        assert run(name, shuffled) == run(name, values)
+
+
+def test_row_aggregates_keep_nulls_and_value_aggregates_skip_them() -> None:
+    values = [None, 1.0, 2.0, None]
+    assert [run(name, values) for name in ("first", "last")] == [1.0, 2.0]
+    assert [run(name, values) for name in ("first_row", "last_row")] == [None, None]
