@@ -60,7 +60,7 @@ test: setup ## Everything that must hold: style, types, layers, tests with cover
 lint: setup
 	@echo "== ruff";        "$(BIN)/ruff" check .
 	@echo "== mypy";        "$(BIN)/mypy"
-	@echo "== import-linter"; "$(BIN)/lint-imports" --no-timing 2>/dev/null || "$(BIN)/lint-imports"
+	@echo "== import-linter"; "$(BIN)/lint-imports" --no-logo
 
 .PHONY: parity
 parity: setup ## Compare the reference and DuckDB bit for bit on N= generated programs (SEED=).

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from astrafs.config import Config, check_overrides, load_config
-from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.codes.internal import INTERNAL
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
 from astrafs.driver import compile_project
 from astrafs.plan.program import Program
@@ -113,7 +113,7 @@ class Project:
         if errors:
             raise AstrafsError(*errors)
         if self.program is None:
-            raise AstrafsError(codes.INVALID_PROGRAM.nowhere("the project holds no program"))
+            raise AstrafsError(INTERNAL.nowhere("no program and nothing that explains it"))
         return self.program
 
     def _place(self) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -72,9 +71,9 @@ def main() -> None:
         *("--spine", f"{project}/data/spine.parquet", "--as-of", AS_OF),
         *("-o", f"{out}/{VIEW}.parquet"),
     )
-    manifest = json.loads((OUT / f"{VIEW}.parquet.manifest.json").read_text(encoding="utf-8"))
-    rows = pq.read_metadata(OUT / f"{VIEW}.parquet").num_rows
-    features = len(manifest["features"])
+    result = pq.read_metadata(OUT / f"{VIEW}.parquet")
+    rows = result.num_rows
+    features = result.num_columns - pq.read_metadata(PROJECT / "data/spine.parquet").num_columns
     say(f"\n{SAMPLE} of the {rows:,} rows:\n")
     sample(OUT / f"{VIEW}.parquet")
     say()

@@ -103,31 +103,32 @@ class Interpreter:
     def _stream_rows(self, stream: ir.Stream) -> list[Row]:
         found = []
         for base in self.rows(stream.base):
-            if stream.where is not None and self._in_row(stream.where, base) is not True:
-                continue
-            event, known = base.event, base.known
-            if stream.time is not None:
-                event, known = self._retimed(stream, base)
+            time = base.event if stream.time is None else self._in_row(stream.time, base)
             compute = {name: self._reading(base, name) for name in base.compute}
             for column in stream.columns:
                 compute[column.name] = self._computing(column.expression)
-            found.append(Row(dict(base.values), event, known, compute))
+            # Lookups and `t` in the condition are at the row's own, new time, as in the columns.
+            row = Row(dict(base.values), base.event if time is None else time, base.known, compute)
+            if stream.where is not None and self._in_row(stream.where, row) is not True:
+                continue
+            if stream.time is not None:
+                row.known = self._moved(stream, base, time)
+            found.append(row)
         source = self._source_of(stream.name)
         names = [column.name for column in source.columns]
         return sorted(found, key=lambda row: order(row, source.key, names))
 
-    def _retimed(self, stream: ir.Stream, base: Row) -> tuple[int, int]:
-        assert stream.time is not None
+    def _moved(self, stream: ir.Stream, base: Row, time: int | None) -> int:
+        """The knowledge time of a row that moves to event time ``time``: not before it."""
         assert base.event is not None
         assert base.known is not None
-        event = self._in_row(stream.time, base)
-        if event is None:
+        if time is None:
             raise ValueFailure(NO_TIME, f"a row of {stream.name} has no time")
-        if event < base.event:
+        if time < base.event:
             raise ValueFailure(
                 RETIMED_EARLIER, f"a row of {stream.name} would move to an earlier time"
             )
-        return event, max(base.known, event)
+        return max(base.known, time)
 
     def _computing(self, expression: ir.Expr) -> Callable[[Row], Any]:
         return lambda row: self._in_row(expression, row)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic
-from astrafs.syntax.report import Reporter
+from astrafs.syntax.report import MOST_ERRORS, Reporter
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import span_of
 from astrafs.syntax.words import (
@@ -175,13 +175,11 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
 
 
 def _drop(token: Token, report: Reporter) -> None:
-    if report.full:
+    if len(report.unmatched) >= MOST_ERRORS:
         return
-    report.emit(
-        codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing").help(
-            "delete it, or add the opening bracket"
-        )
-    )
+    found = codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing")
+    found = found.help("delete it, or add the opening bracket")
+    report.unmatched.append((token.start_pos, found))
     report.taint(token.start_pos - 1, token.end_pos + 1)
 
 

@@ -154,7 +154,6 @@ class Builder(ExprBuilder):
     def time_clause(self, c: Children) -> Children:
         return ["time", c[0], self.lower_name(c[1]), self.place(c[1])]
 
-
     def known_clause(self, c: Children) -> Children:
         return ["known", c[0], (self.lower_name(c[1]), c[2] is not None)]
 

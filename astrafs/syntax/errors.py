@@ -398,16 +398,32 @@ _INSERTABLE = ("COLON", "COMMA", "LBRACE", "EQUAL", "FOR", "FROM", "THEN", "ARRO
 def _general(s: Situation) -> Finding:
     wanted = _wanted(s)
     text = f"{wanted} is expected here" if wanted else "this does not fit here"
+    previous = s.previous
+    if (
+        s.token.type in OPERAND_START
+        and previous is not None
+        and previous.type in OPERAND_END
+        and s.fits("PLUS")
+    ):
+        comma = " or a comma" if s.fits("COMMA") else ""
+        text = f"an operator{comma} is missing before this"
     found = codes.UNEXPECTED_TOKEN.at(s.span, text, title=f"unexpected {spelling(s.token)}")
+    if s.token.type == "EQUAL":
+        found = found.help("only features, constants and the columns of streams have a value")
     for kind in _INSERTABLE:
-        if s.fits(kind, s.token.type, s.next.type):
+        if s.run.machine.fits(s.run.stack, (kind,), exact=True) and s.fits(
+            kind, s.token.type, s.next.type
+        ):
             return Finding(found, (s.empty(kind),), mends=True)
     return Finding(found)
 
 
 def _wanted(s: Situation) -> str:
     """Return what could stand here in words, or nothing if that is too much to say."""
-    expected = s.run.machine.expected(s.run.stack) - {
+    expected = s.run.machine.expected(s.run.stack)
+    if "BAD_TYPE" in expected:
+        return "a type"
+    expected -= {
         "BAD_DECL", "BAD_EXPR", "BAD_ITEM", "BAD_TYPE", "$END",
     }  # fmt: skip
     words: list[str] = []

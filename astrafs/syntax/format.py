@@ -205,6 +205,8 @@ class _Printer:
                 return before.type != "ANNOTATION" and not (same_line and self._after_mark(before))
             if before.type == "RBRACE":
                 return True
+            if token.type == "EXPECT" and (before.type in OPERAND_END or before.type == "QMARK"):
+                return True
         return not same_line and token.type != "COMMA"
 
     def _after_mark(self, before: Token) -> bool:

@@ -55,8 +55,11 @@ class Machine:
         """Whether ``state`` takes ``terminal`` at once, without finishing anything first."""
         return self.rows[state].get(terminal).__class__ is int
 
-    def fits(self, stack: Sequence[int], terminals: Iterable[str]) -> bool:
-        """Whether the machine with ``stack`` could read ``terminals`` one after the other."""
+    def fits(self, stack: Sequence[int], terminals: Iterable[str], *, exact: bool = False) -> bool:
+        """Whether the machine with ``stack`` could read ``terminals`` one after the other.
+
+        With ``exact``, a soft keyword does not count as a name.
+        """
         rows = self.rows
         states = list(stack)
         for terminal in terminals:
@@ -64,7 +67,7 @@ class Machine:
             while True:
                 row = rows[states[-1]]
                 action = row.get(kind)
-                if action is None and kind in SOFT_TYPES:
+                if action is None and kind in SOFT_TYPES and not exact:
                     kind = "NAME"
                     action = row.get(kind)
                 if action is None:
@@ -82,7 +85,7 @@ class Machine:
 
     def expected(self, stack: Sequence[int]) -> frozenset[str]:
         """Return every terminal that could come next."""
-        return frozenset(kind for kind in self.terminals if self.fits(stack, (kind,)))
+        return frozenset(kind for kind in self.terminals if self.fits(stack, (kind,), exact=True))
 
 
 class Run:

@@ -37,6 +37,7 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     engine.builder.start(report, name, tokens.docs)
     run = _Parse(Run(engine), layout, report)
     run.all_tokens()
+    _unmatched_brackets(layout, report)
     for span in engine.builder.too_large.values():
         report.emit(
             codes.INT_TOO_LARGE.at(span, "an int is at most 9223372036854775807").help(
@@ -47,6 +48,23 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
         stray_docs(tokens, report)
     module = run.run.result
     return module if isinstance(module, ast.Module) else empty
+
+
+def _unmatched_brackets(layout: Layout, report: Reporter) -> None:
+    """Report closing brackets that close nothing, but those of a declaration with another error."""
+    if not report.unmatched:
+        return
+    items = layout.items
+    starts = [
+        token.start_pos
+        for at, token in enumerate(items[:-1])
+        if layout.inner[at] == -1 and starts_declaration(items, at)
+    ]
+    for offset, diagnostic in report.unmatched:
+        at = bisect_left(starts, offset)
+        first = starts[at - 1] if at else 0
+        if not any(first <= error < offset for error in report.errors):
+            report.emit(diagnostic)
 
 
 class _Parse:
@@ -84,14 +102,14 @@ class _Parse:
         situation = Situation(self.run, self.items, index, self.report)
         found = explain(situation)
         if not self._is_cascade(index):
+            self.report.errors.append(self.items[index].start_pos)
             self.report.emit(found.diagnostic)
         if index != self.stuck_at:
             self.stuck_at = index
             kinds = [token.type for token in found.instead]
             after = index + found.consumed
             if found.mends and (
-                not kinds
-                or self.run.machine.fits(self.run.stack, [*kinds, self.items[after].type])
+                not kinds or self.run.machine.fits(self.run.stack, [*kinds, self.items[after].type])
             ):
                 for token in found.instead:
                     self.run.feed(token)

@@ -17,6 +17,10 @@ class Reporter:
     file: SourceFile
     sink: Sink
     count: int = 0
+    errors: list[int] = field(default_factory=list)
+    """Where the parser found the text wrong."""
+    unmatched: list[tuple[int, Diagnostic]] = field(default_factory=list)
+    """Closing brackets without partner; said in the end, unless an error before explains them."""
     tainted: list[tuple[int, int]] = field(default_factory=list)
     """Offset ranges in which a syntax error would only repeat what was already said."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -74,12 +74,49 @@ class Reference:
     def answer(self, view: ir.View) -> Outcome:
         """Return the view's outputs for its spine."""
         spine = self._case.spines[view.name.rsplit(".", 1)[-1]]
-        questions = [Question(tuple(keys), int(str(t))) for *keys, t in spine.rows]
+        return self.ask(view, [Question(tuple(keys), int(str(t))) for *keys, t in spine.rows])
+
+    def ask(self, view: ir.View, questions: Sequence[Question]) -> Outcome:
+        """Return the view's outputs for ``questions``."""
         try:
             rows = self._machine.view(view.name, questions)
         except ValueFailure as failure:
             return Failure(failure.code, failure.message)
         return output_table(view, rows)
+
+    def first_seen(self, view: ir.View) -> dict[tuple[Any, ...], int] | None:
+        """Return every key of a row that the view's own features read, and when it was first seen.
+
+        None where the features read no rows of the entity.
+        """
+        sources = {source.name: source for source in self._plan.sources}
+        streams = {stream.name: stream for stream in self._plan.streams}
+        found: dict[tuple[Any, ...], int] = {}
+        nodes = list(self._own_aggregates(view))
+        for node in nodes:
+            base = node.rows
+            while base in streams:
+                base = streams[base].base
+            for row in self._machine.rows(node.rows):
+                key = tuple(self._machine._in_row(part, row) for part in node.keys)
+                assert row.event is not None
+                assert row.known is not None
+                seen = row.known if sources[base].ahead else max(row.known, row.event + 1)
+                if None not in key and row.known <= self._case.as_of:
+                    found[key] = min(seen, found.get(key, seen))
+        return found if nodes else None
+
+    def _own_aggregates(self, view: ir.View) -> Iterator[ir.Aggregate]:
+        features = {feature.id: feature for feature in self._plan.features}
+        waiting = [output.expression for output in view.outputs]
+        done: set[ir.FeatureId] = set()
+        while waiting:
+            for node in walk(waiting.pop()):
+                if isinstance(node, ir.Aggregate):
+                    yield node
+                elif isinstance(node, ir.FeatureRef) and node.feature not in done:
+                    done.add(node.feature)
+                    waiting.append(features[node.feature].expression)
 
     def stops(self, view: ir.View) -> frozenset[str]:
         """Return the codes with which a row that the view reads may stop a run.
@@ -130,7 +167,7 @@ def _code(compute: Callable[[], object]) -> set[str]:
     return set()
 
 
-def output_table(view: ir.View, rows: list[tuple[Any, ...]]) -> pa.Table:
+def output_table(view: ir.View, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     """Return the reference's rows as the Arrow table that a backfill gives."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(view.outputs)
     arrays = [

@@ -1,4 +1,4 @@
-"""Whatever the text, parsing ends, reports only coded and located problems, and gives a tree of bounded depth."""
+"""Whatever the text, parsing ends, with coded and located problems and a tree of bounded depth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,22 @@ PIECES = [
     *WORDS,
     *SPELLING.values(),
     *("x", "amount", "User", "name_{w}", "`from`", "7d", "7", "1.5", "2026-01-01", "@2", "@owner"),
-    *('"text"', '"open', "'q'", "count(", "==", "<", "!", "&&", ";", "$", "\u00e9", "\n", "##", "# c"),
+    *(
+        '"text"',
+        '"open',
+        "'q'",
+        "count(",
+        "==",
+        "<",
+        "!",
+        "&&",
+        ";",
+        "$",
+        "\u00e9",
+        "\n",
+        "##",
+        "# c",
+    ),
     *("2026-01-01T00:00:00Z", "x: int =", "features for User {", "}", "SELECT", "\u202e", "\t"),
 ]
 
@@ -118,8 +133,10 @@ def test_same_text_same_result() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["(", ")", "{", "}", "[", "- ", "not ", "if ", "if a then ", "a.", "x + ", "1 ?? ", "f(", '"', "'",
-     "`", "#", "##\n", "@", "features for User { ", "for w in [1d] { ", "list[", "a: int = ", "view v ",
+    ["(", ")", "{", "}", "[", "- ", "not ", "if ", "if a then ", "a.", "x + ", "1 ?? ", "f(",
+     '"', "'",
+     "`", "#", "##\n", "@", "features for User { ", "for w in [1d] { ", "list[", "a: int = ",
+     "view v ",
      "count() over ", "${", ";", ", ", "\u202e", "\x00", "9", "f(a + a, ", "\u00e9 ", "x: ", "&& "],
 )  # fmt: skip
 def test_long_repetitions_end_soon(piece: str) -> None:
@@ -132,7 +149,9 @@ def test_long_repetitions_end_soon(piece: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 64), st.integers(1, 256), st.sampled_from(["sum", "nest", "minus", "if", "or"]))
+@given(
+    st.integers(1, 64), st.integers(1, 256), st.sampled_from(["sum", "nest", "minus", "if", "or"])
+)
 def test_trees_within_the_limits_are_bounded(nesting: int, chain: int, kind: str) -> None:
     expression = {
         "sum": "1" + " + 1" * chain,

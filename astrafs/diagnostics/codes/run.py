@@ -130,12 +130,6 @@ CANNOT_WRITE = Code(
 stood at the place before is untouched.""",
     runtime=True,
 )
-INVALID_PROGRAM = Code(
-    "AFS0918",
-    "the program has errors",
-    explain="""Nothing can be run before `astrafs check` is content.""",
-    runtime=True,
-)
 OUT_OF_MEMORY = Code(
     "AFS0920",
     "the run needs more memory than it may use",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.plan import ir
 from astrafs.reference.aggregates import NAMES, aggregate, on_grid
 from astrafs.typesys import BOOL, FLOAT, INT, Type, decimal
 from astrafs.values.errors import ValueFailure
@@ -94,3 +95,17 @@ def test_row_aggregates_keep_nulls_and_value_aggregates_skip_them() -> None:
     values = [None, 1.0, 2.0, None]
     assert [run(name, values) for name in ("first", "last")] == [1.0, 2.0]
     assert [run(name, values) for name in ("first_row", "last_row")] == [None, None]
+
+
+def test_a_row_that_cannot_be_summed_stops_every_run_that_asks_for_its_entity(
+    lab: Any, over: Any
+) -> None:
+    total = lab.aggregate("sum", over(5), lab.amount, type_=FLOAT)
+    data = lab.rows((1, 1e30), (100, 1.0))
+    with pytest.raises(ValueFailure):
+        lab.ask(total, data, 101)
+    assert lab.ask(total, data, 101, user=2) == [0.0]
+    assert lab.ask(total, data, 101, as_of=0) == [0.0]
+    small = ir.Call("lt", (lab.amount, ir.Literal(1e9, FLOAT)), BOOL.optional())
+    guarded = lab.aggregate("sum", over(5), lab.amount, type_=FLOAT, where=small)
+    assert lab.ask(guarded, data, 101) == [1.0]

@@ -184,3 +184,13 @@ def test_an_untaken_branch_cannot_stop_the_run(lab: Any) -> None:
     assert lab.ask(first, [], 0) == [7]
     with pytest.raises(ValueFailure):
         lab.ask(bad, [], 0)
+
+
+def test_the_condition_of_a_retimed_stream_is_at_the_new_time(lab: Any) -> None:
+    now = ir.EvaluationTime(TIMESTAMP)
+    late = ir.Call("ge", (now, ir.Literal(50, TIMESTAMP)), BOOL)
+    stream = ir.Stream("m.later", "m.payments", late, ir.Column("seen", TIMESTAMP), ())
+    data = lab.rows((1, 1.0), (2, 2.0))
+    data[1]["seen"] = 50
+    rows = Interpreter(lab.plan(streams=(stream,)), {"m.payments": data}, 10**15).rows("m.later")
+    assert [row["amount"] for row in rows] == [2.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,11 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.runtime import errors
 from astrafs.runtime.session import Session
 
 
@@ -180,6 +183,23 @@ def test_engine_errors_become_diagnostics(session: Session, sql: str, code: str)
     assert found.code.id == code
     assert any("computing total_7d" in note for note in found.notes)
     assert "AFSERR" not in found.title
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException('IO Error: Could not write file "/t/x": No space left on device'),
+        duckdb.OutOfMemoryException(
+            "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 MiB/1.0 MiB"
+            " used).\nThis limit was set by the 'max_temp_directory_size' setting."
+        ),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_a_full_disk_is_told_from_a_lack_of_memory(error: Exception) -> None:
+    (found,) = errors.translate(error, "computing total_7d").diagnostics
+    assert found.code.id == "AFS0921"
+    assert "TMPDIR" in found.helps[0]
 
 
 def test_a_raised_message_is_the_title(session: Session) -> None:

@@ -127,7 +127,7 @@ def test_windows() -> None:
     assert window("(1d, 1d] every 1d") == ast.EdgesWindow(day, day, False, True, day)
     assert window("all including request") == ast.AllWindow(including="request")
     assert window("last 5 within 1d") == ast.LastRowsWindow(ast.IntLit(5), day)
-    assert window("since day(\"UTC\")") == ast.SinceWindow(ast.Ident("day"), ast.StringLit("UTC"))
+    assert window('since day("UTC")') == ast.SinceWindow(ast.Ident("day"), ast.StringLit("UTC"))
     assert window("since last (true)") == ast.SinceWindow(condition=ast.BoolLit(True))
     assert window("session gap 1d") == ast.SessionWindow(day)
     assert window("month") == ast.NamedWindow(ast.Ident("month"))
@@ -265,7 +265,7 @@ def test_one_run_reports_every_error_once() -> None:
     block = module.declarations[3]
     assert isinstance(block, ast.FeaturesDecl)
     names = [item.name.text for item in block.items if isinstance(item, ast.FeatureDecl)]
-    assert names == list("abcde") + ["good"] + list("mnop")
+    assert names == ["a", "b", "c", "d", "e", "good", "m", "n", "o", "p"]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_deep_but_allowed_input_parses() -> None:
 
 
 def test_text_formats() -> None:
-    assert ids("\ufeffowner \"a\"\r\nunit usd\r\n") == []
+    assert ids('\ufeffowner "a"\r\nunit usd\r\n') == []
     sink = Sink()
     assert decode("a.afs", b"owner \xff", sink) is None
     (problem,) = sink
@@ -367,7 +367,9 @@ def test_text_formats() -> None:
     assert [item.code for item in large] == [codes.FILE_TOO_LARGE]
 
 
-@pytest.mark.parametrize("character", ["\u202e", "\u200b", "\x00", "\u2066", "\x0b", "\u00ad", "\ufeff"])
+@pytest.mark.parametrize(
+    "character", ["\u202e", "\u200b", "\x00", "\u2066", "\x0b", "\u00ad", "\ufeff"]
+)
 @pytest.mark.parametrize("place", ["unit usd {}", "unit usd # {}", 'owner "{}"'])
 def test_hidden_characters_are_refused_everywhere(character: str, place: str) -> None:
     assert ids(place.replace("{}", character)) == ["AFS0109"]
