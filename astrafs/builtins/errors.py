@@ -1,7 +1,6 @@
 """The failures of values, under the name that the layers above import."""
 
 from astrafs.values.errors import (
-    BAD_ARGUMENT,
     BAD_CAST,
     DECIMAL_OVERFLOW,
     FLOAT_OVERFLOW,
@@ -14,7 +13,6 @@ from astrafs.values.errors import (
 )
 
 __all__ = [
-    "BAD_ARGUMENT",
     "BAD_CAST",
     "DECIMAL_OVERFLOW",
     "FLOAT_OVERFLOW",

@@ -1,0 +1,1 @@
+"""The command line: one module per command, ``app`` joins them, ``console`` is shared."""

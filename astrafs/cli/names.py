@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.suggest import closest
-from astrafs.plan import ir
+
+if TYPE_CHECKING:
+    from astrafs.plan import ir
 
 LISTED = 12
 

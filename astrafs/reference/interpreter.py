@@ -2,7 +2,7 @@
 
 Values are int, float, Decimal, bool, str, bytes and None; timestamps and durations are int
 microseconds, dates int days. Times of questions and the cutoff ``as_of`` are int microseconds. A
-value that stops a run raises ``builtins.errors.ValueFailure``.
+value that stops a run raises ``values.errors.ValueFailure``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ from astrafs.builtins import registry
 from astrafs.plan import ir
 from astrafs.reference.aggregates import SUMMED, aggregate, on_grid
 from astrafs.reference.rows import Row, clean, nulls_first, order, source_rows
-from astrafs.values.errors import ValueFailure
+from astrafs.values.errors import BROKEN_CONTRACT, ValueFailure
 
 Key = tuple[Any, ...]
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
-
-RETIMED_EARLIER = "AFS0937"
-NO_TIME = "AFS0938"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +120,10 @@ class Interpreter:
         assert base.event is not None
         assert base.known is not None
         if time is None:
-            raise ValueFailure(NO_TIME, f"a row of {stream.name} has no time")
+            raise ValueFailure(BROKEN_CONTRACT, f"a row of {stream.name} has no time")
         if time < base.event:
             raise ValueFailure(
-                RETIMED_EARLIER, f"a row of {stream.name} would move to an earlier time"
+                BROKEN_CONTRACT, f"a row of {stream.name} would move to an earlier time"
             )
         return max(base.known, time)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import identity, ir
 from astrafs.plan.program import Program
 from astrafs.runtime import atomic, output, paths
@@ -58,6 +60,7 @@ def to_file(
     try:
         beside = atomic.AtomicFile(target.with_name(target.name + ".manifest.json"))
         with compute(program, place, job) as answer:
+            _refuse_input(target, answer)
             hashed = _hashed(answer)
             digest, rows = TableDigest(answer.schema), 0
             with (
@@ -103,6 +106,17 @@ def to_file(
         file.discard()
         if beside is not None:
             beside.discard()
+
+
+def _refuse_input(target: Path, answer: Answer) -> None:
+    """Raise where the result would replace a file that it was made from."""
+    place = target.resolve()
+    if any(file.path == place for file in _all_files(answer)):
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{target}` is an input of this run").help(
+                "write the result to another file"
+            )
+        )
 
 
 def _all_files(answer: Answer) -> tuple[InputFile, ...]:

@@ -6,7 +6,6 @@ same bytes.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow as pa
 from astrafs._version import __version__
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.paths import InputFile
+from astrafs.values import zones
 
 SCHEMA_VERSION = 1
 
@@ -59,7 +59,7 @@ class Manifest:
             "engine": {
                 "duckdb": duckdb.__version__,
                 "pyarrow": pa.__version__,
-                "tzdata": importlib.metadata.version("tzdata"),
+                "tzdata": zones.version(),
             },
             "view": {"name": self.view, "identity": self.view_identity},
             "features": dict(self.features),

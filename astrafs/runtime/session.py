@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -81,23 +82,26 @@ class Session:
         _check_limits(memory_limit, threads)
         self._thread = threading.get_ident()
         self._functions: list[str] = []
-        self._spill = Path(tempfile.mkdtemp(prefix="astrafs-run-"))
+        spill = Path(tempfile.mkdtemp(prefix="astrafs-run-"))
         try:
-            config = {**_CONFIG, "temp_directory": str(self._spill / "spill")}
-            config["extension_directory"] = str(self._spill / "no-extensions")
-            config["secret_directory"] = str(self._spill / "no-secrets")
+            config = {**_CONFIG, "temp_directory": str(spill / "spill")}
+            config["extension_directory"] = str(spill / "no-extensions")
+            config["secret_directory"] = str(spill / "no-secrets")
             if memory_limit is not None:
                 config["memory_limit"] = memory_limit.replace(" ", "")
             if threads is not None:
                 config["threads"] = str(threads)
             self._connection = duckdb.connect(":memory:", config=config)
         except BaseException:
-            shutil.rmtree(self._spill, ignore_errors=True)
+            shutil.rmtree(spill, ignore_errors=True)
             raise
+        # Also runs when the interpreter ends, should nobody have closed the session.
+        self._release = weakref.finalize(self, _release, self._connection, self._functions, spill)
         try:
             for statement in _PINNED:
                 self._connection.execute(statement)
-            self._connection.execute(f"SET preserve_insertion_order = {str(keep_order).lower()}")
+            order = str(keep_order).lower()
+            self._connection.execute(f"SET preserve_insertion_order = {order}")
             paths = "[" + ", ".join(text(str(path)) for path in files) + "]"
             self._connection.execute(f"SET allowed_paths = {paths}")
             self._connection.execute("SET enable_external_access = false")
@@ -119,16 +123,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connection and remove everything it spilled; may be called twice."""
-        try:
-            # Functions left behind make the binding complain on stderr when the interpreter ends.
-            for name in self._functions:
-                self._connection.remove_function(name)
-        except duckdb.Error:
-            pass
-        finally:
-            self._functions.clear()
-            self._connection.close()
-            shutil.rmtree(self._spill, ignore_errors=True)
+        self._release()
 
     def set_as_of(self, micros: int) -> None:
         """Set the knowledge cutoff K (microseconds), which statements read as
@@ -224,6 +219,18 @@ class Session:
         if isinstance(error, AstrafsError) or not isinstance(error, Exception):
             return error
         return errors.translate(error, doing)
+
+
+def _release(connection: duckdb.DuckDBPyConnection, functions: list[str], spill: Path) -> None:
+    try:
+        # Functions left behind make the binding complain on stderr when the interpreter ends.
+        for name in functions:
+            connection.remove_function(name)
+    except duckdb.Error:
+        pass
+    finally:
+        connection.close()
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _check_limits(memory_limit: str | None, threads: int | None) -> None:

@@ -137,7 +137,7 @@ class SourceReader:
         physical = group.physical(name)
         if physical is None:
             return self._missing(group, column, name, file)
-        if column.zone and column.zone not in UNIX_ZONES and zones.zone(column.zone) is None:
+        if column.zone and column.zone not in UNIX_ZONES and not zones.exists(column.zone):
             return codes.ZONELESS_TIME.nowhere(
                 f"source `{self.source.name}`: `{column.zone}` is no time zone"
             ).help("zones are named as in the IANA database, such as `Europe/Paris`")
@@ -236,7 +236,8 @@ class SourceReader:
         sql = f'(SELECT *, {values}, {types} AS "@type" FROM {sql})'
         sql = f'(SELECT *, {event} AS "@e" FROM {sql})'
         sql = f'(SELECT *, {known} AS "@k" FROM {sql})'
-        sql = f'(SELECT * FROM {sql} WHERE coalesce("@k" <= {AS_OF}, TRUE))'
+        if self.source.time:  # what has no time is always known
+            sql = f'(SELECT * FROM {sql} WHERE coalesce("@k" <= {AS_OF}, TRUE))'
         return f'(SELECT *, coalesce("@type", {later}) AS "@bad" FROM {sql})'
 
     def _times(self) -> tuple[str, str]:

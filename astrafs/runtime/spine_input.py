@@ -123,22 +123,23 @@ def _read_text(path: Path, kind: str, session: Session) -> Spine:
     doing = f"reading spine {path.name}"
     if kind == "csv":
         names: tuple[str, ...] = header(path)
-        group = Group("csv", (path,), tuple((name, TEXT) for name in names))
+        columns = tuple(f"{place}" for place in range(len(names)))
+        group = Group("csv", (path,), tuple((column, TEXT) for column in columns))
     else:
         listed = session.rows(
             "SELECT DISTINCT unnest(json_keys(json)) AS name FROM read_ndjson_objects("
             f"[{text(str(path))}]) ORDER BY name",
             doing,
         )
-        names = tuple(row[0] for row in listed)
+        names = columns = tuple(row[0] for row in listed)
         group = Group("jsonl", (path,), tuple((name, JSON) for name in names))
-    columns = ", ".join(ident(name) for name in names)
     if not names:
         raise AstrafsError(codes.SPINE_COLUMN.nowhere(f"`{path.name}` has no columns"))
-    query = f"SELECT {columns} FROM {group.scan(names)}"
-    schema = pa.schema([(name, pa.string()) for name in names])
+    listed_columns = ", ".join(ident(column) for column in columns)
+    query = f"SELECT {listed_columns} FROM {group.scan(columns)}"
+    schema = pa.schema([(column, pa.string()) for column in columns])
     batches = [batch.cast(schema) for batch in session.stream(query, doing)]
-    table = pa.Table.from_batches(batches, schema)
+    table = pa.Table.from_batches(batches, schema).rename_columns(list(names))
     return Spine(table, TEXT if kind == "csv" else JSON)
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import cache
 
 from astrafs.values.rational import nearest
 
@@ -154,6 +155,7 @@ def _exact_root(value: Fraction) -> Fraction | None:
 # --- trigonometry: series in big integers, one unit being 10^-digits ----------------------------
 
 
+@cache
 def _pi(digits: int) -> int:
     """pi * 10**digits, to within a few units (Machin's formula)."""
     unit = 10 ** (digits + 10)
@@ -204,35 +206,20 @@ def _series(x: int, unit: int, start: int) -> int:
     return total
 
 
-def _trig(x: float, pick: Callable[[int, int], Fraction], least: int) -> float | None:
-    """Refine sin, cos or tan; ``least`` digits go to arguments whose value is small."""
-    digits = _START + least
-
+def _trig(x: float, pick: Callable[[int, int, int], Fraction]) -> float:
+    """Refine what ``pick`` makes of (sine, cosine, unit) until its rounding is certain."""
+    digits = _START
+    slack = 10**6
     while True:
         sine, cosine, unit = sine_cosine(Fraction(x), digits)
-        slack = 10**6
-        if abs(cosine) > slack * 2 and abs(sine) > slack * 2:
+        if abs(cosine) > 2 * slack and abs(sine) > 2 * slack:
             values = [
-                pick(sine + s, cosine + c) / (1 if pick is _ratio else unit)
-                for s in (-slack, slack)
-                for c in (-slack, slack)
+                pick(sine + s, cosine + c, unit) for s in (-slack, slack) for c in (-slack, slack)
             ]
             low, high = nearest(min(values)), nearest(max(values))
             if low == high:
                 return low + 0.0
         digits *= 2
-
-
-def _ratio(sine: int, cosine: int) -> Fraction:
-    return Fraction(sine, cosine)
-
-
-def _first(sine: int, _cosine: int) -> Fraction:
-    return Fraction(sine)
-
-
-def _second(_sine: int, cosine: int) -> Fraction:
-    return Fraction(cosine)
 
 
 def _tiny(x: float) -> bool:
@@ -244,17 +231,17 @@ def _tiny(x: float) -> bool:
 
 def sin(x: float) -> float | None:
     """The sine of x radians."""
-    return x + 0.0 if _tiny(x) else _trig(x, _first, 0)
+    return x + 0.0 if _tiny(x) else _trig(x, lambda sine, _, unit: Fraction(sine, unit))
 
 
 def cos(x: float) -> float | None:
     """The cosine of x radians."""
-    return 1.0 if _tiny(x) else _trig(x, _second, 0)
+    return 1.0 if _tiny(x) else _trig(x, lambda _, cosine, unit: Fraction(cosine, unit))
 
 
 def tan(x: float) -> float | None:
     """The tangent of x radians."""
-    return x + 0.0 if _tiny(x) else _trig(x, _ratio, 0)
+    return x + 0.0 if _tiny(x) else _trig(x, lambda sine, cosine, _: Fraction(sine, cosine))
 
 
 def _arctangent(x: Fraction, digits: int) -> Fraction:

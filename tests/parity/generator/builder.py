@@ -110,7 +110,7 @@ class Builder:
         self.spread = rng.choice((4, 10, 30))
         self.ages: list[int] = [0]
         # Around 1970 the times change sign, which is where rounding down goes wrong.
-        self.base = BASE if rng.random() < 0.85 else -2 * self.grain
+        self.base = BASE if rng.random() < 0.85 else -(self.spread // 2) * self.grain
         self.times: list[int] = [self.base]
         self.module = "base"
 

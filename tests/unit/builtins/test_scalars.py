@@ -308,6 +308,24 @@ def test_every_combination_of_corner_values_agrees(engine: Any, given_case: Case
     engine.agree(name, types, list(itertools.product(*choices)), constants)
 
 
+@pytest.mark.parametrize("given_case", ALL, ids=label)
+def test_results_are_null_only_where_the_type_says_so(given_case: Case) -> None:
+    name, args = given_case
+    types = tuple(arg[0] if isinstance(arg, tuple) else arg for arg in args)
+    constants = tuple(arg[1] if isinstance(arg, tuple) else None for arg in args)
+    signature = registry.FUNCTIONS[name].rule(types, constants)
+    choices = [
+        corners(type_)[1:] if constant is None else (constant,)
+        for type_, constant in zip(signature.args, constants, strict=True)
+    ]
+    for row in itertools.product(*choices):
+        try:
+            found = registry.evaluate(name, row, signature.args, signature.result)
+        except ValueFailure:
+            continue
+        assert found is not None or signature.result.nullable, row
+
+
 def typed(args: tuple[Any, ...]) -> tuple[tuple[Type, ...], tuple[Any, ...]]:
     """Argument types, nullable unless literal, and the literals."""
     types = tuple(arg[0] if isinstance(arg, tuple) else arg.optional() for arg in args)

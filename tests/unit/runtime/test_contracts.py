@@ -251,6 +251,42 @@ def test_a_table_may_repeat_its_key(tmp_path: Path) -> None:
     assert table["rate"].to_pylist() == [1, 1, 2, None]
 
 
+def test_sources_without_rows(tmp_path: Path) -> None:
+    shop.write(tmp_path, shop.orders().slice(0, 0))
+    table, _ = to_table(shop.program(), shop.place(tmp_path), Request("user_vector", AS_OF, SPINE))
+    assert table["orders_7d"].to_pylist() == [0, 0]
+    (tmp_path / "data" / "orders.parquet").unlink()
+    (tmp_path / "data" / "o.csv").write_text("order_id,user_id,amount,status,note,at,seen\n")
+    program = shop.program(shop.PLAN, "csv")
+    same, _ = to_table(program, shop.place(tmp_path), Request("user_vector", AS_OF, SPINE))
+    assert same == table
+
+
+def test_what_has_no_time_is_known_at_any_cutoff(tmp_path: Path) -> None:
+    names = ir.Source(
+        "shop.names",
+        True,
+        (ir.SourceColumn("code", STRING), ir.SourceColumn("value", INT)),
+        ("code",),
+        "",
+        ir.Delay(0),
+        static="names do not change",
+    )
+    lookup = ir.TableLookup(
+        "shop.names", (ir.Literal("x", STRING),), "value", 0, None, INT.optional()
+    )
+    feature = shop.feature("value", lookup)
+    output = ir.Output("value", ir.FeatureRef(feature.id, feature.type), feature.type)
+    view = ir.View("shop.v", "shop.User", (output,))
+    plan = ir.Plan(shop.PLAN.entities, (names,), (), (feature,), (view,))
+    shop.write(tmp_path, pa.table({"code": ["x"], "value": [7]}))
+    given = shop.spine((1, 1))
+    early = given.set_column(1, "t", pa.array([-(10**15)], shop.INSTANT))
+    for as_of, spine in (("2026-03-01", given), ("1900-01-01", given), ("1900-01-01", early)):
+        table, _ = to_table(shop.program(plan), shop.place(tmp_path), Request("v", as_of, spine))
+        assert table["value"].to_pylist() == [7]
+
+
 def retimed() -> ir.Plan:
     """Return a plan whose features read the orders at the time they were seen."""
     stream = ir.Stream("shop.seen_orders", "shop.orders", None, ir.Column("seen", TIMESTAMP), ())

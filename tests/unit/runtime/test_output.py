@@ -342,3 +342,15 @@ def test_a_spine_from_elsewhere_is_named_without_its_path(
     text = report.manifest.read_text()
     assert json.loads(text)["spine"]["file"] == "asked.parquet"
     assert str(spine.parent) not in text
+
+
+def test_a_result_does_not_replace_its_input(root: Path) -> None:
+    spine = root / "spine.parquet"
+    pq.write_table(GIVEN, spine)
+    request = replace(REQUEST, spine=spine)
+    for target in (spine, root / "data" / "orders.parquet"):
+        before = target.read_bytes()
+        with pytest.raises(AstrafsError) as caught:
+            to_file(shop.program(), shop.place(root), request, target)
+        assert caught.value.diagnostics[0].code.id == "AFS0917"
+        assert target.read_bytes() == before

@@ -254,6 +254,27 @@ with Session([]) as session:
 """
 
 
+_FORGOTTEN = """
+import sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from astrafs.runtime.session import Session
+session = Session([])
+session.add_function("af_same", lambda column: column, ["BIGINT"], "BIGINT")
+print(session.rows("SELECT af_same(3)", "testing"))
+"""
+
+
+def test_a_session_that_nobody_closed(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _FORGOTTEN, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout, run.stderr, run.returncode) == ("[(3,)]\n", "", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("way", ["plain", "fail", "open"])
 def test_functions_leave_no_word_on_stderr(way: str) -> None:
     run = subprocess.run(

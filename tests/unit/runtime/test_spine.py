@@ -149,6 +149,14 @@ def test_other_columns_of_a_csv_spine_stay_text(root: Path) -> None:
     assert table["note"].to_pylist() == [None, ""]
 
 
+def test_a_csv_spine_with_odd_names(root: Path) -> None:
+    path = root / "spine.csv"
+    path.write_text(',user_id,USER_ID,t,"a ""b""",@row\n0,1,x,2026-01-06T00:00:00Z,y,z\n')
+    table = run(root, path)
+    assert table.column_names[:6] == ["", "user_id", "USER_ID", "t", 'a "b"', "@row"]
+    assert [table.column(place)[0].as_py() for place in (0, 1, 2, 4, 5)] == ["0", 1, "x", "y", "z"]
+
+
 def test_a_long_csv_spine_keeps_its_order(root: Path) -> None:
     path = root / "spine.csv"
     rows = "".join(f"{n % 7},2026-01-06T00:00:00Z,{n}\n" for n in range(300_000))
