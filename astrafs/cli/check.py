@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,14 @@ from astrafs.cli.console import Format
 from astrafs.cli.project import Compiled, EnvOption, compile_path, parse_levels
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.temporal.footprint import footprints
+from astrafs.temporal.report import footprint_text
+
+
+class Emit(StrEnum):
+    """What an accepted project can print besides its diagnostics."""
+
+    FOOTPRINT = "footprint"
 
 
 @console.command
@@ -36,6 +45,12 @@ def run(
     allow: Annotated[
         list[str] | None,
         typer.Option("--allow", metavar="CODE", help="Hide a warning; `warnings` for all."),
+    ] = None,
+    emit: Annotated[
+        Emit | None,
+        typer.Option(
+            "--emit", help="Of an accepted project, print the proof: what each feature reads."
+        ),
     ] = None,
     env: EnvOption = None,
     stdin_name: Annotated[
@@ -62,6 +77,8 @@ def run(
         hidden = len(compiled.diagnostics) - len(shown)
         for line in _ending(compiled, shown, hidden):
             console.write(f"{line}\n")
+    if emit is Emit.FOOTPRINT and compiled.program is not None and not console.exit_code(shown):
+        console.write(footprint_text(footprints(compiled.program.plan)))
     return console.exit_code(shown)
 
 

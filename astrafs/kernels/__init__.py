@@ -1,1 +1,1 @@
-"""Vectorised functions over Arrow and NumPy columns, where plain SQL has not the same bits everywhere."""
+"""Vectorised functions over Arrow columns, where plain SQL has not the same bits everywhere."""

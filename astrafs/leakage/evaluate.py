@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Any
 
 from astrafs.builtins.aggregates import AGGREGATES
-from astrafs.builtins.errors import ValueFailure
 from astrafs.builtins.registry import evaluate
 from astrafs.plan import ir
 from astrafs.plan.tree import children
 from astrafs.typesys import Kind
+from astrafs.values.errors import ValueFailure
 
 Row = Mapping[str, Any]
 

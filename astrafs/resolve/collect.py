@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import plan as plan_codes
 from astrafs.diagnostics.model import Diagnostic, Edit, Sink
-from astrafs.resolve.suggest import closest
+from astrafs.diagnostics.suggest import closest
 from astrafs.resolve.symbols import (
     Import,
     Lost,

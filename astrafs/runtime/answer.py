@@ -22,6 +22,7 @@ from astrafs.kernels.scalar import KERNELS as SCALAR_KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.runtime import paths, result, spine
+from astrafs.runtime.blame import blame
 from astrafs.runtime.contracts import Quarantine, Quarantined, Rule, slug
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.progress import Steps
@@ -230,7 +231,10 @@ def _steps(
     for step in script.steps:
         doing = step.comment.split("\n", 1)[0]
         steps.next(doing)
-        session.run(step.sql, f"computing {doing}")
+        try:
+            session.run(step.sql, f"computing {doing}")
+        except AstrafsError as error:
+            raise blame(session, step, error) from None
         made.append(step.name)
         for found in script.checks:
             if found.after == step.name and _takes_out(session, found, readers):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from astrafs.backends.duckdb.names import sql_type, text
 from astrafs.runtime import zones
-from astrafs.runtime.zones import MAX_TIME, MIN_TIME
+from astrafs.runtime.zones import MAX_TIME, MIN_TIME, UNIX_ZONES
 from astrafs.typesys import DURATION_UNITS, Kind, Type
 
 TEXT = "text"
@@ -22,9 +22,6 @@ JSON = "json"
 """The physical type of a field of a JSON object."""
 NULL = '"NULL"'
 """The physical type of a column that holds nothing but nulls."""
-
-UNIX_ZONES = {"unix:s": 1_000_000, "unix:ms": 1_000, "unix:us": 1, "unix:ns": 0}
-"""Microseconds in each unit of counted time; 0 stands for nanoseconds."""
 
 _INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}

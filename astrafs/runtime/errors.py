@@ -8,11 +8,11 @@ from pathlib import PurePath
 
 import duckdb
 
-from astrafs.builtins.errors import MARK
 from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.codes import backend as backend_codes
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.values.errors import MARK
 
 _RAISED = re.compile(re.escape(MARK) + r"\|(AFS\d{4})\|([^\n]*)")
 _NO_SPACE = ("No space left", "disk full", "max_temp_directory_size", "temporary directory")

@@ -15,6 +15,7 @@ from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
 from astrafs.runtime.progress import Progress
 from astrafs.runtime.times import Duration, Time, duration, instant
+from astrafs.runtime.zones import UNIX_ZONES, exists
 
 MAX_GRID_TIMES = 1_000_000
 
@@ -83,6 +84,13 @@ def check(plan: ir.Plan, request: Request) -> Job:
     as_of = instant(request.as_of, "as-of")
     if request.limit is not None and request.limit < 0:
         raise AstrafsError(codes.BAD_REQUEST.nowhere(f"the limit is {request.limit}, below zero"))
+    if request.time_zone and request.time_zone not in UNIX_ZONES and not exists(request.time_zone):
+        raise AstrafsError(
+            usage.BAD_VALUE.nowhere(f"`{request.time_zone}` is no time zone").help(
+                "zones are named as in the IANA database, such as `Europe/Paris`; "
+                "numbers are counted in `unix:s`, `unix:ms`, `unix:us` or `unix:ns`"
+            )
+        )
     return Job(request, chosen, entity, as_of, _grid(request))
 
 

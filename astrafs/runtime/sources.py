@@ -28,7 +28,7 @@ from astrafs.runtime.contracts import (
     Violation,
     examples_of,
 )
-from astrafs.runtime.conversions import TEXT, UNIX_ZONES, Conversion, Problem, Refusal, convert
+from astrafs.runtime.conversions import TEXT, Conversion, Problem, Refusal, convert
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.physical import FILE, Group, all_columns, describe
 from astrafs.runtime.session import Session
@@ -137,7 +137,7 @@ class SourceReader:
         physical = group.physical(name)
         if physical is None:
             return self._missing(group, column, name, file)
-        if column.zone and column.zone not in UNIX_ZONES and not zones.exists(column.zone):
+        if column.zone and column.zone not in zones.UNIX_ZONES and not zones.exists(column.zone):
             return codes.ZONELESS_TIME.nowhere(
                 f"source `{self.source.name}`: `{column.zone}` is no time zone"
             ).help("zones are named as in the IANA database, such as `Europe/Paris`")

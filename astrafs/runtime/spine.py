@@ -12,9 +12,10 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
-from astrafs.runtime.conversions import JSON, TEXT, UNIX_ZONES, Conversion, Refusal, convert
+from astrafs.runtime.conversions import JSON, TEXT, Conversion, Refusal, convert
 from astrafs.runtime.session import Session
 from astrafs.runtime.spine_input import Spine
+from astrafs.runtime.zones import UNIX_ZONES
 from astrafs.typesys import TIMESTAMP, Kind, Type
 
 _TIME_NAMES = ("t", "time")

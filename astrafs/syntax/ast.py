@@ -8,6 +8,7 @@ the loops and the placeholders.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -144,7 +145,7 @@ class Member:
     base: Expr
     field: Ident
     version: int | None = None
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = dataclasses.field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from astrafs.builtins.errors import ValueFailure
 from astrafs.builtins.registry import evaluate
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.diagnostics.model import Code, Sink
@@ -17,6 +16,7 @@ from astrafs.typecheck.convert import assign, may_be_null
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.typed import Typed, failed, literal
 from astrafs.typesys import DURATION, Kind, duration_text
+from astrafs.values.errors import ValueFailure
 
 
 def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:

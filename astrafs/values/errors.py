@@ -12,7 +12,7 @@ TIME_RANGE = "AFS0934"
 SUM_RANGE = "AFS0936"
 
 
-class ValueFailure(Exception):
+class ValueFailure(Exception):  # noqa: N818 - what a value did, not what we did
     """A value made the run impossible; ``code`` is the diagnostic's id."""
 
     def __init__(self, code: str, message: str) -> None:

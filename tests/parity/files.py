@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import astrafs
-from astrafs.builtins.errors import ValueFailure
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.reference.interpreter import Question
+from astrafs.values.errors import ValueFailure
 from tests.parity.compare import Failure, Outcome
 from tests.parity.engines import Reference, shuffled
 from tests.parity.model import Case

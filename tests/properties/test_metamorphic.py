@@ -19,7 +19,7 @@ from astrafs.typesys import Kind
 from tests.parity import direct
 from tests.parity.compare import Failure, Outcome, differences
 from tests.parity.coverage import expressions
-from tests.parity.engines import compile_case
+from tests.parity.engines import compile_case, known_at
 from tests.parity.harness import describe
 from tests.parity.model import Case, Data, Value
 from tests.parity.strategies import cases
@@ -62,22 +62,6 @@ def with_rows(case: Case, change: Callable[[ir.Source, Data], list[Row]], progra
         name = source.name.rsplit(".", 1)[-1]
         relations[name] = relations[name].with_rows(change(source, relations[name]))
     return replace(case, relations=relations)
-
-
-def known_at(source: ir.Source, data: Data, row: Row) -> int:
-    """Return k of a row; rows of static tables are always known."""
-    if not source.time:
-        return -(2**62)
-    names = [field.name for field in data.fields]
-    match source.knowledge:
-        case ir.KnownColumn(column):
-            known = row[names.index(column)]
-        case ir.Delay(delay):
-            event = row[names.index(source.time)]
-            assert isinstance(event, int)
-            known = event + delay
-    assert isinstance(known, int)
-    return known
 
 
 def known_by(limit: int) -> Callable[[ir.Source, Data], list[Row]]:

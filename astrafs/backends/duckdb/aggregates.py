@@ -14,7 +14,7 @@ So
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from astrafs.backends.duckdb.builder import Builder
@@ -24,12 +24,12 @@ from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.rows import row_label, row_relation
 from astrafs.backends.duckdb.windows import Interval, active_interval
 from astrafs.builtins.aggregates import AGGREGATES, SUM_LIMIT
-from astrafs.builtins.errors import MARK, SUM_RANGE
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.plan.text import expression_text, window_text
 from astrafs.plan.tree import walk
 from astrafs.typesys import Kind
+from astrafs.values.errors import MARK, SUM_RANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,19 @@ class Answer:
 class _Input:
     """An aggregate with the columns of the event relation that feed it.
 
-    A row takes part iff ``present`` (a column of booleans, None: every row) is true and all
-    ``values`` are not null.
+    The ``values`` are null on rows where the condition ``present`` (a column of booleans, None:
+    every row) is not true; a row takes part iff they are not null.
     """
 
     aggregate: ir.Aggregate
     values: tuple[str, ...]
     present: str | None
 
-    def condition(self, prefix: str = "") -> str:
+    def condition(self) -> str:
         """SQL that is true on the rows that take part, '' where all do."""
-        parts = [] if self.present is None else [f"{prefix}{ident(self.present)}"]
-        if not AGGREGATES[self.aggregate.function].keep_nulls:
-            parts += [f"{prefix}{ident(value)} IS NOT NULL" for value in self.values]
-        return " AND ".join(parts)
+        if self.values and not AGGREGATES[self.aggregate.function].keep_nulls:
+            return " AND ".join(f"{ident(value)} IS NOT NULL" for value in self.values)
+        return "" if self.present is None else ident(self.present)
 
 
 def aggregate(
@@ -117,28 +116,23 @@ def _events(
         relation, found = attach(build, relation, lookups, leaves, "@e", comment)
         leaves |= found
 
+    asked = _asked_rows(head, leaves, relation, questions)
     layers = Layers(leaves, time="@e")
-    for place, key in enumerate(head.keys):
-        layers.add(f"@key{place}", key)
-    conditions: list[str] = []
-    if head.block_where is not None:
-        layers.add("@keep", head.block_where, "the block's condition")
-        conditions.append('r."@keep"')
-    columns: dict[str, str] = {}
-    named: dict[ir.Expr, str] = {}
+    named: dict[tuple[ir.Expr, ir.Expr | None], str] = {}
 
-    def column(expr: ir.Expr, hint: str) -> str:
-        if expr not in named:
-            named[expr] = f"@{hint}{len(named)}"
-            layers.add(named[expr], expr)
-            columns[named[expr]] = named[expr]
-        return named[expr]
+    def column(expr: ir.Expr, where: ir.Expr | None = None) -> str:
+        """Return the column of ``expr``, computed only on the rows where ``where`` is true."""
+        if (expr, where) not in named:
+            guard = "" if where is None else column(where)
+            named[expr, where] = f"@x{len(named)}"
+            layers.add(named[expr, where], expr, where=guard)
+        return named[expr, where]
 
     inputs = [
         _Input(
             node,
-            tuple(column(arg, "x") for arg in node.args),
-            None if node.where is None else column(node.where, "if"),
+            tuple(column(arg, node.where) for arg in node.args),
+            None if node.where is None else column(node.where),
         )
         for node in group
     ]
@@ -151,7 +145,7 @@ def _events(
         and entry.aggregate.function != "count"
     }
     items = []
-    for name in columns:
+    for name in named.values():
         value = f"r.{ident(name)}"
         if name in limited:
             value = _within_limit(build, head.rows, value)
@@ -160,15 +154,31 @@ def _events(
     if _needs_order(group):
         keys = ", ".join(f"r.{ident(name)}" for name in source.key)
         order = f', row_number() OVER (ORDER BY r."@e"{", " + keys if keys else ""}) AS "@ord"'
+    listed = "".join(f", {item}" for item in items)
+    sql = f'SELECT r."@kid", r."@e", r."@k"{order}{listed}\nFROM ({layers.select(f"({asked})")}) r'
+    return build.step(f"events {head.rows}", sql, comment), inputs
+
+
+def _asked_rows(
+    head: ir.Aggregate, leaves: Mapping[ir.Expr, str], relation: str, questions: Questions
+) -> str:
+    """Return SQL for the rows of asked-for keys that the block's condition lets in, and ``"@kid"``.
+
+    What else is computed is computed on these rows only.
+    """
+    layers = Layers(leaves, time="@e")
+    for place, key in enumerate(head.keys):
+        layers.add(f"@key{place}", key)
+    where = ""
+    if head.block_where is not None:
+        layers.add("@keep", head.block_where, "the block's condition")
+        where = '\nWHERE r."@keep"'
     on = " AND ".join(f'r."@key{place}" = k."@k{place}"' for place in range(questions.parts))
     join = f"JOIN {questions.keys} k ON {on}" if on else f"CROSS JOIN {questions.keys} k"
-    where = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
-    listed = "".join(f", {item}" for item in items)
-    sql = (
-        f'SELECT k."@kid", r."@e", r."@k"{order}{listed}\n'
-        f"FROM ({layers.select(relation)}) r\n{join}{where}"
-    )
-    return build.step(f"events {head.rows}", sql, comment), inputs
+    gone = [f"@key{place}" for place in range(questions.parts)] + list(layers.scratch)
+    gone += ["@keep"] if where else []
+    rest = f" EXCLUDE ({', '.join(map(ident, gone))})" if gone else ""
+    return f'SELECT r.*{rest}, k."@kid"\nFROM ({layers.select(relation)}) r\n{join}{where}'
 
 
 def _needs_order(group: list[ir.Aggregate]) -> bool:

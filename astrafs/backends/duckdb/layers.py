@@ -48,13 +48,18 @@ class Layers:
     _named: dict[ir.FeatureId, Text] = field(default_factory=dict)
     _heavy: dict[int, bool] = field(default_factory=dict)
 
-    def add(self, name: str, expr: ir.Expr, comment: str = "") -> None:
-        """Compute ``expr`` as the column ``name``."""
-        value = self.emit(expr)
-        sql = value.sql
+    def add(self, name: str, expr: ir.Expr, comment: str = "", *, where: str = "") -> None:
+        """Compute ``expr`` as the column ``name``, only on rows where the column ``where`` (made by
+        an earlier ``add``) is true; null elsewhere.
+        """
+        guard = Text(ident(where), self._levels[where], True) if where else None
+        value = self.emit(expr, guard)
+        sql, level = value.sql, value.level
         if expr.type.kind is Kind.FLOAT and not value.atom:
             sql = f"{sql} + 0.0::DOUBLE"  # -0.0 is 0.0
-        self._put(name, sql, value.level, comment)
+        if guard is not None:
+            sql, level = f"CASE WHEN {guard.sql} THEN {sql} END", max(level, guard.level)
+        self._put(name, sql, level, comment)
 
     def name(self, feature: ir.FeatureId, column: str) -> None:
         """Let references to ``feature`` read ``column``: made by ``add``, or of the relation."""

@@ -59,7 +59,8 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
     parts = [column.expression for column in computed]
     if stream.where is not None:
         parts.append(stream.where)
-    base_columns = sorted(columns_of(parts) | (read - {column.name for column in stream.columns}))
+    own = {column.name for column in stream.columns}
+    base_columns = sorted(columns_of(parts) | (read - own) | set(build.base(stream.base).key))
     leaves: dict[ir.Expr, str] = {
         node: node.name
         for part in (*parts, *((stream.time,) if stream.time is not None else ()))
@@ -68,16 +69,18 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
     }
 
     if stream.time is not None:
-        relation = _retimed(build, stream, relation, leaves, base_columns)
+        relation = _moved(build, stream, relation, leaves, base_columns)
     if stream.where is not None and not lookups_in([stream.where]):
         layers = Layers(leaves, time="@e")
         layers.add("@keep", stream.where, "the stream's condition")
-        names = {name: name for name in (*base_columns, "@e", "@k")}
+        kept = (*base_columns, "@e", "@k", *(("@old",) if stream.time is not None else ()))
         relation = build.step(
             f"{stream.name} rows",
-            layers.select(relation, names, '"@keep"'),
+            layers.select(relation, {name: name for name in kept}, '"@keep"'),
             f"rows of {stream.name}",
         )
+    if stream.time is not None:
+        relation = _known(build, stream, relation, base_columns)
     lookups = lookups_in(parts)
     if lookups:
         relation, found = attach(
@@ -99,29 +102,27 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
     )
 
 
-def _retimed(
+def _moved(
     build: Builder,
     stream: ir.Stream,
     relation: str,
     leaves: dict[ir.Expr, str],
     base_columns: list[str],
 ) -> str:
-    """Move the rows to their new event time; keep only those that pass a simple condition and are
-    known by K.
-    """
+    """Move the rows to their new event time; the old one stays as ``"@old"``."""
     assert stream.time is not None
     layers = Layers(leaves, time="@e")
     layers.add("@new", stream.time, f"{stream.name}: its own event time")
-    condition = '"@new" IS NOT NULL'
-    if stream.where is not None and not lookups_in([stream.where]):
-        layers.add("@keep", stream.where, "the stream's condition")
-        condition += ' AND "@keep"'
-    kept = {name: name for name in (*base_columns, *build.base(stream.base).key)}
-    moved = build.step(
+    kept = {name: name for name in base_columns}
+    return build.step(
         f"{stream.name} times",
-        layers.select(relation, {**kept, "@old": "@e", "@e": "@new", "@k": "@k"}, condition),
+        layers.select(relation, {**kept, "@old": "@e", "@e": "@new", "@k": "@k"}),
         f"{stream.name}: rows at their new event time",
     )
+
+
+def _known(build: Builder, stream: ir.Stream, moved: str, base_columns: list[str]) -> str:
+    """Keep the rows that are known by K, each from its new event time on at the earliest."""
     source = build.base(stream.base)
     keys = ", ".join(ident(name) for name in source.key)
     build.checks.append(
@@ -133,11 +134,11 @@ def _retimed(
             source=source.name,
         )
     )
-    columns = ", ".join(ident(name) for name in kept)
+    columns = ", ".join(ident(name) for name in base_columns)
     return build.step(
         f"{stream.name} known",
         f'SELECT {columns}, "@e", greatest("@k", "@e") AS "@k"\nFROM {moved}\n'
-        f'WHERE greatest("@k", "@e") <= {AS_OF}',
+        f'WHERE "@e" IS NOT NULL AND greatest("@k", "@e") <= {AS_OF}',
         f"{stream.name}: a row is known from its new event time on",
     )
 

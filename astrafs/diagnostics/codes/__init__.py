@@ -13,9 +13,8 @@ def _collect() -> dict[str, Code]:
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
         module = importlib.import_module(f"{__name__}.{info.name}")
         for value in vars(module).values():
-            if isinstance(value, Code):
-                if found.setdefault(value.id, value) is not value:
-                    raise ValueError(f"two codes are called {value.id}")
+            if isinstance(value, Code) and found.setdefault(value.id, value) is not value:
+                raise ValueError(f"two codes are called {value.id}")
     return dict(sorted(found.items()))
 
 

@@ -179,13 +179,6 @@ TIME_RANGE = Code(
 them is most often a unit mistaken for another: seconds read as milliseconds.""",
     runtime=True,
 )
-BAD_ARGUMENT = Code(
-    "AFS0935",
-    "a function got an argument that it does not take",
-    explain="""The argument is known only when the program runs, and lies outside what the function
-is defined for.""",
-    runtime=True,
-)
 SUM_RANGE = Code(
     "AFS0936",
     "a float is too large for an exact sum",

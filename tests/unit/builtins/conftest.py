@@ -12,11 +12,11 @@ import pytest
 
 from astrafs.backends.duckdb.names import literal
 from astrafs.builtins import registry
-from astrafs.builtins.errors import ValueFailure
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.kernels.scalar import KERNELS
 from astrafs.runtime.session import Session
 from astrafs.typesys import Kind, Type
+from astrafs.values.errors import ValueFailure
 
 
 def arrow_type(type_: Type) -> pa.DataType:

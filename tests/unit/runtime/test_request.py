@@ -94,6 +94,11 @@ def test_a_cutoff_is_needed() -> None:
     assert code(ask, as_of=None) == "AFS0916"
 
 
+@pytest.mark.parametrize("zone", ["Europe/Pariss", "unix:m", "../etc"])
+def test_zones_that_do_not_exist(zone: str) -> None:
+    assert code(ask, time_zone=zone) == "AFS0015"
+
+
 def test_a_view_by_either_name() -> None:
     assert (
         find_view(shop.PLAN, "shop.user_vector") == find_view(shop.PLAN, "user_vector") == shop.VIEW

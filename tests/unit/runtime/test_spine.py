@@ -256,6 +256,13 @@ def test_csv_times_without_an_offset(root: Path) -> None:
     assert run(root, path, time_zone="UTC")["orders_7d"].to_pylist() == [3]
 
 
+def test_counted_times(root: Path) -> None:
+    seconds = pa.array([int(day.timestamp()) for day in shop.days(5, 5, 5, 5, 5)])
+    given = GIVEN.set_column(1, "t", seconds)
+    assert refused(root, given)[0].code.id == "AFS0912"
+    assert run(root, given, time_zone="unix:s")["orders_7d"].to_pylist() == COUNTS
+
+
 def test_null_times_are_named(root: Path) -> None:
     given = GIVEN.set_column(
         1, "t", pa.array([*shop.days(5), None, *shop.days(5, 5), None], shop.INSTANT)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).resolve().parent.parent
-PROJECT = ROOT / "features" / "flights"
+PROJECT = Path(__file__).resolve().parent
+ROOT = PROJECT.parent.parent
 OUT = PROJECT / "out"
 AS_OF = "2014-02-01"
 VIEW = "departure_delay"

@@ -1,0 +1,54 @@
+"""Which feature a value error comes from: the failed step once more, one column at a time."""
+
+from __future__ import annotations
+
+from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.script import Step
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
+from astrafs.runtime.session import Session
+
+MOST_COLUMNS = 200
+_VALUE_ERRORS = (
+    codes.INT_OVERFLOW,
+    codes.FLOAT_OVERFLOW,
+    codes.DECIMAL_OVERFLOW,
+    codes.BAD_CAST,
+    codes.TIME_RANGE,
+    codes.SUM_RANGE,
+)
+
+
+def blame(session: Session, step: Step, error: AstrafsError) -> AstrafsError:
+    """Return ``error`` with the name of what ``step`` could not compute, where that can be told.
+
+    The engine says which operation failed and on what, and not for which of a step's columns; a
+    query of one column computes only that.
+    """
+    if error.diagnostics[0].code not in _VALUE_ERRORS:
+        return error
+    body = step.sql.split("\n", 1)[1]
+    try:
+        names = [name for name, _ in session.columns(body, "finding the cause")]
+    except AstrafsError:
+        return error
+    for name in names[:MOST_COLUMNS]:
+        if name.startswith("@"):
+            continue
+        try:
+            session.rows(f"SELECT bit_xor(hash({ident(name)})) FROM ({body})", "finding the cause")
+        except AstrafsError:
+            found = error.diagnostics[0]
+            return AstrafsError(found.note(f"it happened in `{_comment(body, name)}`"))
+    return error
+
+
+def _comment(body: str, column: str) -> str:
+    """Return the comment above the definition of ``column``, or its name."""
+    last = ""
+    for line in body.split("\n"):
+        if line.lstrip().startswith("-- "):
+            last = line.strip().removeprefix("-- ")
+        elif line.rstrip(",").endswith(f" AS {ident(column)}"):
+            return last or column
+    return column
