@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """Replace ``old`` (which occurs exactly once in ``file``) with ``new``."""
+    """Replace ``old`` (which occurs exactly once in ``file``) with ``new``.
+
+    ``needs`` is a construct (a tag of the generator, or ``~`` and program text) without which no
+    program can show the bug, so that the hunt need not run those.
+    """
 
     name: str
     file: str
     old: str
     new: str
     description: str
+    needs: str = ""
 
 
 _DUCKDB = "astrafs/backends/duckdb/"
@@ -35,6 +40,7 @@ BUGS: tuple[Bug, ...] = (
         "(0 if window.near_closed else 1)",
         "1",
         "`including now` leaves out the event at t",
+        "window.now",
     ),
     Bug(
         "far_edge_closed",
@@ -42,6 +48,7 @@ BUGS: tuple[Bug, ...] = (
         "(0 if window.far_closed else 1)",
         "0",
         "an open far edge includes the event at t - w",
+        "window.edges()",
     ),
     Bug(
         "far_edge_open",
@@ -63,6 +70,7 @@ BUGS: tuple[Bug, ...] = (
         "{_floor(f'{opens} + {step - 1}', step)}",
         "{_floor(opens, step)}",
         "`every` lets rows in before the next full step",
+        "window.every",
     ),
     Bug(
         "every_closes_early",
@@ -70,6 +78,7 @@ BUGS: tuple[Bug, ...] = (
         "{_floor(closes, step)} + {step - 1}",
         "{_floor(closes, step)}",
         "`every` drops rows at the start of their last step",
+        "window.every",
     ),
     Bug(
         "floor_toward_zero",
@@ -77,6 +86,7 @@ BUGS: tuple[Bug, ...] = (
         "((({value}) % {step}) + {step}) % {step}",
         "(({value}) % {step})",
         "`every` rounds toward zero before 1970",
+        "window.every",
     ),
     Bug(
         "knowledge_ignored",
@@ -91,6 +101,7 @@ BUGS: tuple[Bug, ...] = (
         '\'greatest("@k", "@e" + 1)\'',
         '\'greatest("@k", "@e")\'',
         "`last N` includes the event at t",
+        "window.last",
     ),
     Bug(
         "last_knowledge_ignored",
@@ -98,6 +109,7 @@ BUGS: tuple[Bug, ...] = (
         '\'greatest("@k", "@e" + 1)\'',
         "'\"@e\" + 1'",
         "`last N` counts rows before they are known",
+        "window.last",
     ),
     Bug(
         "last_one_more",
@@ -105,6 +117,7 @@ BUGS: tuple[Bug, ...] = (
         'f"lead({start}, {window.rows}) OVER',
         'f"lead({start}, {window.rows + 1}) OVER',
         "`last N` keeps N + 1 rows of a source without late rows",
+        "window.last",
     ),
     Bug(
         "last_arrival_order",
@@ -112,6 +125,7 @@ BUGS: tuple[Bug, ...] = (
         "if ordered_arrival:",
         "if True:",
         "`last N` takes rows in order of arrival",
+        "window.last",
     ),
     Bug(
         "last_within_widened",
@@ -119,27 +133,33 @@ BUGS: tuple[Bug, ...] = (
         'f"""least({stop}, ',
         'f"""greatest({stop}, ',
         "`within` widens `last N` instead of bounding it",
+        "window.last_within",
     ),
     Bug(
         "nulls_take_part",
         _DUCKDB + "aggregates.py",
-        'f"{prefix}{ident(value)} IS NOT NULL"',
-        'f"({prefix}{ident(value)} IS NOT NULL OR TRUE)"',
+        "if self.values and not AGGREGATES[self.aggregate.function].keep_nulls:",
+        "if False:",
         "null inputs are counted",
     ),
     Bug(
         "where_dropped",
         _DUCKDB + "aggregates.py",
-        'None if node.where is None else column(node.where, "if")',
-        "None",
+        (
+            "            tuple(column(arg, node.where) for arg in node.args),\n"
+            "            None if node.where is None else column(node.where),\n"
+        ),
+        ("            tuple(column(arg) for arg in node.args),\n            None,\n"),
         "an aggregate's own `where` is ignored",
+        "aggregate.where",
     ),
     Bug(
         "block_where_dropped",
         _DUCKDB + "aggregates.py",
-        "conditions.append('r.\"@keep\"')",
-        "conditions.clear()",
+        "where = '\\nWHERE r.\"@keep\"'",
+        'where = "\\nWHERE TRUE"',
         "a block's `where` is ignored",
+        "features.where",
     ),
     Bug(
         "ties_by_key_downwards",
@@ -189,6 +209,7 @@ BUGS: tuple[Bug, ...] = (
         'f"  FROM {runs} WHERE {condition}),',
         'f"  FROM {runs}),',
         "`count_distinct` counts null and ignores `where`",
+        "agg.count_distinct",
     ),
     Bug(
         "distinct_overlaps",
@@ -196,6 +217,7 @@ BUGS: tuple[Bug, ...] = (
         'greatest("@from", coalesce("@covered", "@from"))',
         '"@from"',
         "a value whose runs overlap counts twice",
+        "agg.count_distinct",
     ),
     Bug(
         "composite_key_order",
@@ -203,6 +225,7 @@ BUGS: tuple[Bug, ...] = (
         'r."@key{place}" = k."@k{place}"',
         'r."@key{place}" = k."@k{questions.parts - 1 - place}"',
         "the parts of a composite key are matched in the wrong order",
+        "entity.composite",
     ),
     Bug(
         "composite_key_printed",
@@ -220,13 +243,15 @@ BUGS: tuple[Bug, ...] = (
             '    on = " = ".join(sides) if questions.parts else ""\n'
         ),
         "composite keys that print alike are confused",
+        "entity.composite",
     ),
     Bug(
         "retimed_knowledge",
         _DUCKDB + "rows.py",
-        'f\'WHERE greatest("@k", "@e") <= {AS_OF}\'',
-        "f'WHERE \"@k\" <= {AS_OF}'",
+        'IS NOT NULL AND greatest("@k", "@e") <= {AS_OF}',
+        'IS NOT NULL AND "@k" <= {AS_OF}',
         "a re-timed row is known before its new event time",
+        "stream.retimed",
     ),
     Bug(
         "retiming_ignored",
@@ -234,6 +259,7 @@ BUGS: tuple[Bug, ...] = (
         '"@old": "@e", "@e": "@new"',
         '"@old": "@new", "@e": "@e"',
         "a stream keeps its base's event times",
+        "stream.retimed",
     ),
     Bug(
         "table_order",
@@ -241,6 +267,7 @@ BUGS: tuple[Bug, ...] = (
         'order = \'"@e", "@k"\'',
         'order = \'"@k", "@e"\'',
         "a changelog's latest row is the last to arrive",
+        "lookup.table",
     ),
     Bug(
         "table_ties",
@@ -248,6 +275,7 @@ BUGS: tuple[Bug, ...] = (
         "NULLS FIRST",
         "DESC NULLS LAST",
         "equal rows of a changelog are settled the wrong way round",
+        "lookup.table",
     ),
     Bug(
         "table_knowledge_ignored",
@@ -255,6 +283,7 @@ BUGS: tuple[Bug, ...] = (
         'start = \'greatest("@e", "@k")\'',
         "start = '\"@e\"'",
         "a changelog holds before it is known",
+        "table.known",
     ),
     Bug(
         "table_strict",
@@ -262,6 +291,7 @@ BUGS: tuple[Bug, ...] = (
         'r."@when" >= v."@start"',
         'r."@when" > v."@start"',
         "a changelog does not hold at the instant of its change",
+        "lookup.table",
     ),
     Bug(
         "max_age_edge",
@@ -269,6 +299,7 @@ BUGS: tuple[Bug, ...] = (
         'v."@e" >= r."@when" - {lookup.max_age}',
         'v."@e" > r."@when" - {lookup.max_age}',
         "a value of exactly `within` age is too old",
+        "lookup.within",
     ),
     Bug(
         "lookup_offset_sign",
@@ -276,6 +307,7 @@ BUGS: tuple[Bug, ...] = (
         'f" - {head.offset}" if head.offset > 0',
         'f" + {head.offset}" if head.offset > 0',
         "`offset` looks into the future",
+        "lookup.entity_offset",
     ),
     Bug(
         "lookup_offset_ignored",
@@ -283,6 +315,7 @@ BUGS: tuple[Bug, ...] = (
         'f"{ident(time)}{shift}"',
         'f"{ident(time)}"',
         "`offset` of a lookup is ignored",
+        "lookup.entity_offset",
     ),
     Bug(
         "table_state_not_kept",
@@ -290,6 +323,7 @@ BUGS: tuple[Bug, ...] = (
         'ROWS UNBOUNDED PRECEDING) AS "@rank"',
         'ROWS CURRENT ROW) AS "@rank"',
         "a late, outdated row becomes a changelog's state",
+        "table.known",
     ),
     Bug(
         "sum_naive",
@@ -297,6 +331,7 @@ BUGS: tuple[Bug, ...] = (
         "return math.ldexp(float((whole << REST_BITS) + rest), -REST_BITS)",
         "return float(whole) + math.ldexp(float(rest), -REST_BITS)",
         "a float sum is rounded twice",
+        "agg.sum.float",
     ),
     Bug(
         "mean_rounded_twice",
@@ -304,6 +339,7 @@ BUGS: tuple[Bug, ...] = (
         "return total / (unit * count) + 0.0 if count else None",
         "return total / unit / count + 0.0 if count else None",
         "a mean is rounded twice",
+        "agg.mean",
     ),
     Bug(
         "variance_divisor",
@@ -311,6 +347,7 @@ BUGS: tuple[Bug, ...] = (
         "divisor = count - 1 if sample else count",
         "divisor = count",
         "the sample variance is divided by n",
+        "agg.var",
     ),
     Bug(
         "variance_formula",
@@ -318,6 +355,7 @@ BUGS: tuple[Bug, ...] = (
         ("numerator = count * squares - total * total\n"),
         ("numerator = squares - total * total\n"),
         "the variance forgets a factor n",
+        "agg.var",
     ),
     Bug(
         "root_precision",
@@ -325,6 +363,7 @@ BUGS: tuple[Bug, ...] = (
         "denominator.bit_length() - 112) // 2",
         "denominator.bit_length() - 100) // 2",
         "a square root is computed to 50 bits",
+        "agg.stddev",
     ),
     Bug(
         "first_is_last",
@@ -340,6 +379,7 @@ BUGS: tuple[Bug, ...] = (
             '        merge="max",'
         ),
         "`first` gives the last value",
+        "agg.first",
     ),
     Bug(
         "last_row_skips_nulls",
@@ -347,6 +387,7 @@ BUGS: tuple[Bug, ...] = (
         ('        merge="max",\n        keep_nulls=True,'),
         ('        merge="max",\n        keep_nulls=False,'),
         "`last_row` skips nulls",
+        "agg.last_row",
     ),
     Bug(
         "all_but_one",
@@ -354,6 +395,7 @@ BUGS: tuple[Bug, ...] = (
         'return f"{totals[0]} = 0"',
         'return f"{totals[0]} <= 1"',
         "`all` tolerates one row where the condition is false",
+        "agg.all",
     ),
     Bug(
         "floor_division",
@@ -361,6 +403,7 @@ BUGS: tuple[Bug, ...] = (
         "({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)",
         "({0} < 0) <> ({1} < 0) THEN 0 ELSE 0 END)",
         "`//` rounds toward zero",
+        "~ // ",
     ),
     Bug(
         "modulo_sign",
@@ -368,6 +411,7 @@ BUGS: tuple[Bug, ...] = (
         "THEN {1} ELSE 0 END END",
         "THEN 0 ELSE 0 END END",
         "`%` has the sign of its left operand",
+        "~ % ",
     ),
     Bug(
         "division_by_zero",
@@ -375,6 +419,7 @@ BUGS: tuple[Bug, ...] = (
         'return float_or_null(f"({left} / {right})")',
         "return f\"coalesce({float_or_null(f'({left} / {right})')}, 0.0)\"",
         "a division by zero gives 0",
+        "~ / ",
     ),
     Bug(
         "and_of_null",
@@ -382,6 +427,7 @@ BUGS: tuple[Bug, ...] = (
         "f\"({' AND '.join(args)})\"",
         "f\"(COALESCE({args[0]}, FALSE) AND {' AND '.join(args[1:])})\"",
         "`and` takes null for false",
+        "~ and ",
     ),
     Bug(
         "negative_zero",
@@ -389,6 +435,7 @@ BUGS: tuple[Bug, ...] = (
         'f"(0.0::DOUBLE - {args[0]})"',
         'f"(-{args[0]})"',
         "the negative of 0.0 is -0.0",
+        "~-",
     ),
     Bug(
         "questions_repeated",
@@ -396,6 +443,7 @@ BUGS: tuple[Bug, ...] = (
         'SELECT DISTINCT {listed}"@t"',
         'SELECT {listed}"@t"',
         "duplicate rows of the spine are multiplied",
+        "spine.duplicate",
     ),
     Bug(
         "null_keys_lost",
@@ -403,6 +451,7 @@ BUGS: tuple[Bug, ...] = (
         's.{part} IS NOT DISTINCT FROM a."@k{place}"',
         's.{part} = a."@k{place}"',
         "rows of the spine with a null key are lost",
+        "spine.null_key",
     ),
     Bug(
         "known_keys_now",

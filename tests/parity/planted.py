@@ -73,7 +73,7 @@ def hunt(bug: Bug, programs: int = PROGRAMS, seed: int = 0) -> Verdict:
         child = subprocess.run(
             [
                 *(sys.executable, "-m", "tests.parity.run", "--stop", "--quick"),
-                *("--programs", str(programs), "--seed", str(seed)),
+                *("--programs", str(programs), "--seed", str(seed), "--only", bug.needs),
             ],
             cwd=folder,
             env=environment,

@@ -11,9 +11,11 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from tests.parity.generator import generate
 from tests.parity.harness import Report, check, explain
 
 
@@ -52,12 +54,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--stop", action="store_true", help="stop at the first difference")
     parser.add_argument("--quick", action="store_true", help="one run per view, no shrinking")
+    parser.add_argument("--only", default="", help="skip programs without this construct or text")
     parser.add_argument("--coverage", action="store_true", help="print the count of each construct")
     asked = parser.parse_args()
     began = time.perf_counter()
     totals, wrong = Totals(), 0
     seeds = range(asked.seed, asked.seed + asked.programs)
-    for report in _reports(seeds, asked.jobs, quick=asked.quick):
+    for report in _reports(_chosen(seeds, asked.only), asked.jobs, quick=asked.quick):
         totals.add(report)
         if report.differences:
             wrong += 1
@@ -78,7 +81,17 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _reports(seeds: range, jobs: int, *, quick: bool):  # type: ignore[no-untyped-def]
+def _chosen(seeds: range, only: str) -> Iterable[int]:
+    for seed in seeds:
+        if not only:
+            yield seed
+            continue
+        case = generate(seed)
+        if only in case.tags or (only.startswith("~") and only[1:] in case.text()):
+            yield seed
+
+
+def _reports(seeds: Iterable[int], jobs: int, *, quick: bool) -> Iterator[Report]:
     if jobs <= 1:
         for seed in seeds:
             yield check(seed, quick=quick)

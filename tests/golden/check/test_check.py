@@ -1,7 +1,7 @@
 """Golden cases of ``astrafs check``: each ``.md`` holds a program and what is reported about it.
 
 A case has an ``afs`` block (``# file: path`` starts a further file) and a ``diagnostics`` block.
-``UPDATE_GOLDEN=1`` rewrites the second from what the compiler says now.
+``ASTRAFS_REWRITE_GOLDEN=1`` rewrites the second from what the compiler says now.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_reported_as_written(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     blocks = dict(BLOCK.findall(text))
     actual = report(blocks["afs"]) + "\n"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("ASTRAFS_REWRITE_GOLDEN"):
         head = text[: text.index("```diagnostics\n")] if "```diagnostics" in text else text + "\n"
         path.write_text(f"{head}```diagnostics\n{actual}```\n", encoding="utf-8")
         return
