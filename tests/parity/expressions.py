@@ -13,6 +13,8 @@ from typing import Any
 from astrafs.typesys import BOOL, DURATION, FLOAT, INT, STRING, Kind, Type
 from tests.parity import builtin_table, values
 
+ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
+
 
 @dataclass(frozen=True, slots=True)
 class Ex:
@@ -120,7 +122,7 @@ def apply(row: builtin_table.Scalar, args: Sequence[Ex]) -> Ex | None:
 
 
 def _special(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | None:
-    match rng.randrange(5):
+    match rng.randrange(6):
         case 0:
             return _if(rng, pool, tag)
         case 1:
@@ -134,6 +136,8 @@ def _special(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex 
             return join(f"{operand.operand} {word}", BOOL, [operand])
         case 3:
             return _in(rng, pool, tag)
+        case 4:
+            return _zoned(rng, pool)
         case _:
             return _flow(rng, pool, tag)
 
@@ -176,6 +180,19 @@ def _in(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | Non
     return join(
         f"{operand.operand} {word} [{listed}]", BOOL.with_null(operand.type.nullable), [operand]
     )
+
+
+def _zoned(rng: Random, pool: Sequence[Ex]) -> Ex | None:
+    """Return a calendar function of a time: those that take the name of a zone beside it."""
+    times = [
+        one for one in pool if one.type.kind in (Kind.TIMESTAMP, Kind.DATE) and not _is_literal(one)
+    ]
+    if not times:
+        return None
+    args = [rng.choice(times), constant(rng.choice(ZONES), STRING)]
+    made = (apply(row, args) for row in builtin_table.scalars() if row.is_call)
+    found = [one for one in made if one is not None]
+    return rng.choice(found) if found else None
 
 
 def _flow(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | None:

@@ -26,6 +26,7 @@ class Builder:
     readers: dict[ir.Aggregate, list[str]] = field(default_factory=dict)
     """Which features use an aggregate, for the comments of the script."""
     _names: int = 0
+    _columns: int = 0
 
     def __post_init__(self) -> None:
         self.sources = {source.name: source for source in self.plan.sources}
@@ -42,8 +43,8 @@ class Builder:
 
     def fresh(self, prefix: str) -> str:
         """Return a column name that nothing else has."""
-        self._names += 1
-        return f"{prefix}{self._names}"
+        self._columns += 1
+        return f"{prefix}{self._columns}"
 
     def base(self, rows: str) -> ir.Source:
         """Return the source that a source or stream reads in the end."""

@@ -149,7 +149,7 @@ def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], g
         present = " AND ".join(f"{part} IS NOT NULL" for part in parts)
         head = f"{listed}, " if parts else ""
         selects.append(
-            f'SELECT {head}"@seen" FROM ({layers.select(relation)})'
+            f'SELECT {head}"@seen" FROM {layers.rows(relation)}'
             + (f" WHERE {present}" if parts else "")
         )
     union = "\nUNION ALL\n".join(selects)

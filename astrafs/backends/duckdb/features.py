@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from astrafs.backends.duckdb.aggregates import Questions, aggregate
+from astrafs.backends.duckdb.aggregates import aggregate
 from astrafs.backends.duckdb.builder import Builder
+from astrafs.backends.duckdb.events import Questions
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.lookups import attach, lookups_in
 from astrafs.backends.duckdb.names import ident

@@ -92,13 +92,6 @@ class Layers:
 
         ``columns`` maps output names to column names (default: everything).
         """
-        sql = relation
-        for layer in self._columns:
-            items = "".join(
-                f",\n{comment_line(comment)}  {text} AS {ident(name)}"
-                for name, text, comment in layer
-            )
-            sql = f"(SELECT *{items}\nFROM {sql})"
         wanted = (
             "*"
             if columns is None
@@ -108,7 +101,18 @@ class Layers:
             )
         )
         condition = f"\nWHERE {where}" if where else ""
-        return f"SELECT {wanted}\nFROM {sql}{condition}"
+        return f"SELECT {wanted}\nFROM {self.rows(relation)}{condition}"
+
+    def rows(self, relation: str) -> str:
+        """Return ``relation`` (SQL text that may stand after FROM) with all layers' columns."""
+        sql = relation
+        for layer in self._columns:
+            items = "".join(
+                f",\n{comment_line(comment)}  {text} AS {ident(name)}"
+                for name, text, comment in layer
+            )
+            sql = f"(SELECT *{items}\nFROM {sql})"
+        return sql
 
     @property
     def depth(self) -> int:

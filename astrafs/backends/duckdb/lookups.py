@@ -90,7 +90,7 @@ def _attach_group(
         keys.append(f"@look{place}")
     shift = f" - {head.offset}" if head.offset > 0 else f" + {-head.offset}" if head.offset else ""
     layers.add_sql("@when", f"{ident(time)}{shift}", 0)
-    keyed = layers.select(relation)
+    keyed = layers.rows(relation)
     names: dict[Lookup, str] = {lookup: build.fresh("@v") for lookup in group}
     hidden = ", ".join(ident(name) for name in (*keys, "@when", *layers.scratch))
     if isinstance(head, ir.TableLookup):
@@ -136,7 +136,7 @@ def _table_join(
         join = f"LEFT JOIN {versions} v ON {on}"
     else:
         join = f'ASOF LEFT JOIN {versions} v ON {on} AND r."@when" >= v."@start"'
-    return f"SELECT r.* EXCLUDE ({hidden}), {', '.join(values)}\nFROM ({keyed}) r\n{join}"
+    return f"SELECT r.* EXCLUDE ({hidden}), {', '.join(values)}\nFROM {keyed} r\n{join}"
 
 
 def table_versions(build: Builder, table: ir.Source) -> str:
@@ -210,7 +210,9 @@ def _entity_join(
 
     entity = build.entities[group[0].entity]
     relation = build.step(
-        f"asks {entity.name}", keyed, f"{comment}\nwith the keys of {entity.name} to look up"
+        f"asks {entity.name}",
+        f"SELECT *\nFROM {keyed}",
+        f"{comment}\nwith the keys of {entity.name} to look up",
     )
     asked = ", ".join(f"{ident(key)} AS {ident(f'@k{place}')}" for place, key in enumerate(keys))
     questions = build.step(

@@ -70,7 +70,11 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
 
     if stream.time is not None:
         relation = _moved(build, stream, relation, leaves, base_columns)
-    if stream.where is not None and not lookups_in([stream.where]):
+    lookups = lookups_in(parts)
+    # The condition goes first where it can: moving and looking up are for the rows that stay.
+    first = stream.where is not None and not lookups_in([stream.where])
+    filtered = first and (stream.time is not None or bool(lookups))
+    if stream.where is not None and filtered:
         layers = Layers(leaves, time="@e")
         layers.add("@keep", stream.where, "the stream's condition")
         kept = (*base_columns, "@e", "@k", *(("@old",) if stream.time is not None else ()))
@@ -81,24 +85,26 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
         )
     if stream.time is not None:
         relation = _known(build, stream, relation, base_columns)
-    lookups = lookups_in(parts)
     if lookups:
         relation, found = attach(
             build, relation, lookups, leaves, "@e", f"{stream.name}: as of each row's own time"
         )
         leaves |= found
     layers = Layers(leaves, time="@e")
-    condition = ""
-    if stream.where is not None and lookups_in([stream.where]):
-        layers.add("@keep", stream.where, "the stream's condition")
-        condition = '"@keep"'
+    keep = ""
+    if stream.where is not None and not filtered:
+        keep = "@keep"
+        layers.add(keep, stream.where, "the stream's condition")
     names = {name: name for name in base_columns if name in read}
     for column in computed:
-        layers.add(f"={column.name}", column.expression, f"{stream.name}.{column.name}")
+        shown = f"{stream.name}.{column.name}"
+        layers.add(f"={column.name}", column.expression, shown, where=keep)
         names[column.name] = f"={column.name}"
     names |= {"@e": "@e", "@k": "@k"}
     return build.step(
-        stream.name, layers.select(relation, names, condition), f"stream {stream.name}"
+        stream.name,
+        layers.select(relation, names, ident(keep) if keep else ""),
+        f"stream {stream.name}",
     )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from astrafs.backends.duckdb.names import ident
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -48,10 +50,24 @@ class Script:
     drops: dict[str, tuple[str, ...]] | None = None
 
 
+_HEADER = """\
+DuckDB SQL, one temporary relation per step. It reads
+  spine      the rows to answer: "@row", "@t" (prediction time) and the entity's key columns
+  src:NAME   a source's declared columns, "@e" (event time), "@k" (known from); rows known by K
+  getvariable('as_of'), the knowledge cutoff K
+Times and durations are microseconds, dates days, since 1970-01-01 UTC. Windows are intervals of
+prediction times during which a row is in them; "@q" numbers the questions in (key, time) order."""
+
+
 def render(script: Script) -> str:
-    """Return the script as SQL text that a person can read and run."""
-    parts = []
+    """Return the script as SQL text that a person can read, with what it expects at the top."""
+    reads = [f'  "src:{name}" ({", ".join(used)})' for name, used in script.inputs.items()]
+    header = [*_HEADER.splitlines(), "Sources:", *reads]
+    if script.kernels:
+        header += ["Functions of astrafs.kernels:", f"  {', '.join(script.kernels)}"]
+    parts = ["\n".join(f"-- {line}" for line in header) + "\n"]
     for step in script.steps:
         comment = "\n".join(f"-- {line}" for line in step.comment.splitlines())
         parts.append(f"{comment}\n{step.sql};\n")
+    parts.append(f"SELECT * FROM {ident(script.result)} ORDER BY {ident('@row')};\n")
     return "\n".join(parts)
