@@ -16,9 +16,7 @@ from astrafs.backends.duckdb.script import Check, Script
 from astrafs.config import SourceOverride
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels.exact import EXACT_KERNELS
-from astrafs.kernels.kernel import Kernel
-from astrafs.kernels.scalar import KERNELS as SCALAR_KERNELS
+from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.runtime import paths, result, spine
@@ -34,8 +32,6 @@ from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_sp
 from astrafs.typesys import TIMESTAMP, Type
 
 Mode = Literal["spine", "known_keys", "grid"]
-
-_KERNELS: Mapping[str, Kernel] = {**EXACT_KERNELS, **SCALAR_KERNELS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
     with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
         session.set_as_of(job.as_of)
         for name in script.kernels:
-            kernel = _KERNELS[name]
+            kernel = KERNELS[name]
             session.add_function(name, kernel.run, kernel.params, kernel.result)
         readers: dict[str, SourceReader] = {}
         for name, needed in script.inputs.items():

@@ -95,6 +95,9 @@ def _call(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | N
     for _ in range(12):
         count = rng.choice(row.arities)
         args = [rng.choice(pool) for _ in range(count)]
+        if count > 1 and rng.random() < 0.5:
+            kind = args[0].type.kind
+            args = [rng.choice([one for one in pool if one.type.kind is kind]) for _ in args]
         if all(_is_literal(arg) for arg in args) and count:
             continue
         made = apply(row, args)

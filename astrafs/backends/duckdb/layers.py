@@ -18,6 +18,9 @@ from astrafs.plan.tree import children
 from astrafs.typesys import Kind
 
 _HOLE = re.compile(r"\{(\d+)\}")
+_LAZY = ("if", "coalesce")
+"""Calls that compute only the operands they need; each operand is used once in their SQL."""
+
 _SHORT = 48
 """Operands up to this many characters are simply repeated."""
 
@@ -160,13 +163,14 @@ class Layers:
             wrapped = [arg.sql if arg.atom else f"({arg.sql})" for arg in args]
             sql = _HOLE.sub(lambda hole: wrapped[int(hole.group(1))], row.sql)
         else:
-            args = [self._hoist(arg, guard) if len(arg.sql) > _SHORT else arg for arg in args]
+            if expr.function not in _LAZY:
+                args = [self._hoist(arg, guard) if len(arg.sql) > _SHORT else arg for arg in args]
             wrapped = [arg.sql if arg.atom else f"({arg.sql})" for arg in args]
             sql = row.sql(tuple(wrapped), tuple(arg.type for arg in expr.args), expr.type)
         return Text(sql, max((arg.level for arg in args), default=0), False)
 
     def _operands(self, expr: ir.Call, guard: Text | None) -> list[Text]:
-        lazy = expr.function in ("if", "coalesce") and any(self._is_heavy(a) for a in expr.args[1:])
+        lazy = expr.function in _LAZY and any(self._is_heavy(a) for a in expr.args[1:])
         if not lazy or self.inline:
             return [self.emit(arg, guard) for arg in expr.args]
         found: list[Text] = []
