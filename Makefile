@@ -52,8 +52,10 @@ demo: setup ## Compile features/flights and backfill it over all flights of the 
 .PHONY: test
 test: setup ## Everything that must hold: style, types, layers, tests with coverage.
 	@$(MAKE) lint
-	@echo "== pytest"
-	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --durations 10 \
+	@echo "== generated programs, reference against DuckDB"
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal tests/parity
+	@echo "== everything else, with coverage"
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --durations 10 --ignore tests/parity \
 	  --cov=astrafs --cov-report=term:skip-covered --cov-fail-under=85
 
 .PHONY: lint
@@ -65,6 +67,10 @@ lint: setup
 .PHONY: parity
 parity: setup ## Compare the reference and DuckDB bit for bit on N= generated programs (SEED=).
 	@"$(BIN)/python" -m tests.parity.run --programs $(N) --seed $(SEED) --jobs $(WORKERS)
+
+.PHONY: planted
+planted: setup ## Show that the parity harness finds planted bugs, all of them in turn (long).
+	@"$(BIN)/python" -m tests.parity.planted
 
 .PHONY: fuzz
 fuzz: setup ## Feed the compiler N= damaged and random programs (SEED=).

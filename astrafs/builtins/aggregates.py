@@ -119,7 +119,7 @@ def _condition_rule(types: Types, _constants: tuple[Any, ...]) -> Signature:
 
 # --- exact totals in DuckDB
 
-_COUNT = State("1", "BIGINT")
+_COUNT = State("1", "HUGEINT")
 _WHOLE = State("trunc({0})::HUGEINT", "HUGEINT")
 _REST = State(f"(({{0}} - trunc({{0}})) * {2**86}::DOUBLE)::HUGEINT", "HUGEINT")
 
@@ -130,10 +130,9 @@ def _sum_states(types: Types) -> tuple[State, ...]:
         case Kind.FLOAT:
             return (_WHOLE, _REST)
         case Kind.DECIMAL:
-            exact = f"DECIMAL(38, {taken.scale})"
-            return (State(f"{{0}}::{exact}", exact),)
+            return (State("{0}", f"DECIMAL(38, {taken.scale})"),)
         case _:
-            return (State("{0}::HUGEINT", "HUGEINT"),)
+            return (State("{0}", "HUGEINT"),)
 
 
 def _count_states(_types: Types) -> tuple[State, ...]:
@@ -149,11 +148,14 @@ def _moment_states(types: Types) -> tuple[State, ...]:
     if taken.kind is Kind.FLOAT:
         squares = tuple(State(f"af_square({{0}}).l{limb}", "HUGEINT") for limb in range(6))
         return (_COUNT, _WHOLE, _REST, *squares)
-    whole = "{0}" if taken.kind is Kind.INT else f"({{0}} * {10**taken.scale})"
-    square = f"({whole}::BIGINT::HUGEINT * {whole}::BIGINT::HUGEINT)"
+    whole = "{0}::HUGEINT"
+    if taken.kind is Kind.DECIMAL:
+        # Wide enough that the product keeps its scale and its digits: at most 18 + 18 of 38.
+        whole = f"({{0}}::DECIMAL(38, {taken.scale}) * {10**taken.scale})::HUGEINT"
+    square = f"({whole} * {whole})"
     return (
         _COUNT,
-        State(f"{whole}::BIGINT::HUGEINT", "HUGEINT"),
+        State(whole, "HUGEINT"),
         State(f"{square} // {2**60}", "HUGEINT"),
         State(f"{square} % {2**60}", "HUGEINT"),
     )
@@ -208,11 +210,11 @@ def _all_finish(totals: tuple[str, ...], _types: Types, _result: Type) -> str:
 
 
 def _any_states(_types: Types) -> tuple[State, ...]:
-    return (State("{0}::BIGINT", "BIGINT"),)
+    return (State("{0}::BIGINT", "HUGEINT"),)
 
 
 def _all_states(_types: Types) -> tuple[State, ...]:
-    return (State("(NOT {0})::BIGINT", "BIGINT"),)
+    return (State("(NOT {0})::BIGINT", "HUGEINT"),)
 
 
 def _moment(name: str, root: bool, sample: bool, doc: str, *examples: Example) -> AggregateFunction:

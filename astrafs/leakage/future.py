@@ -63,13 +63,13 @@ def _future_lookup(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     found = codes.READS_THE_FUTURE.at(
         use.place,
         f"rows after t look up `{short(leak.source)}` at their own time, up to "
-        f"{moment(leak.interval.high or 0)}",
+        f"{moment(leak.asked)}",
         title=f"`{use.owner}` reads the future of `{short(leak.source)}`",
     )
     found = found.note(path_note(facts, use, leak)).help(
         "look it up in the feature, at t, or let the window look back"
     )
-    rows, source, reach = short(use.expr.rows), short(leak.source), leak.interval.high or 0
+    rows, source, reach = short(use.expr.rows), short(leak.source), leak.asked
     found = expanded(found, use)
     yield facts.draw(found, partial(counterexample.future_lookup, rows, source, reach))
 

@@ -120,8 +120,11 @@ class RestrictedColumns:
                     implied = RestrictedRead(moment, nowhere, implied=True)
                     self._columns[source.name].setdefault(column.name, (implied,))
             known = self._columns[source.name]
-            order = (*source.key, source.time)  # whether a row is there, and where, hangs on these
-            self._presence[source.name] = tuple(r for name in order for r in known.get(name, ()))
+            # Whether a row is there, where and from when on, hangs on these.
+            order = [*source.key, source.time]
+            if isinstance(source.knowledge, ir.KnownColumn):
+                order.append(source.knowledge.column)
+            self._presence[source.name] = _distinct([r for n in order for r in known.get(n, ())])
         waiting = list(program.plan.streams)
         while waiting:
             ready = [stream for stream in waiting if stream.base in self._columns]
@@ -163,6 +166,13 @@ class RestrictedColumns:
                     written = read.span if read.via else at.span
                     found.append(replace(read, span=written))
         return _distinct(found)
+
+    def of_table(self, lookup: ir.TableLookup) -> tuple[RestrictedRead, ...]:
+        """Return the restricted columns of a table that a lookup's value depends on, each once."""
+        columns = self._columns.get(lookup.table, {})
+        presence = self._presence.get(lookup.table, ())
+        found = (*columns.get(lookup.column, ()), *presence)
+        return _distinct([read for read in found if not read.implied])
 
     def of_window(self, use: Use) -> tuple[RestrictedRead, ...]:
         """Return the restricted columns that an aggregate's value depends on, each once."""

@@ -28,8 +28,10 @@ def unsettled_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     age = nearest_age(expr.window) + times.least_lag
     for read in facts.restricted.of_window(use):
         settles = read.column.settles
-        if settles is None or age >= settles or nearest_age(expr.window) < 0:
+        if settles is None or age >= settles:
             continue
+        if nearest_age(expr.window) < 0 and not times.ahead:
+            continue  # that it looks forward is told already
         name = read.column.name
         reach = moment(-nearest_age(expr.window)) if nearest_age(expr.window) else "t"
         found = codes.UNSETTLED.at(
@@ -142,9 +144,13 @@ def restricted_table_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     if not isinstance(expr, ir.TableLookup) or expr.table not in facts.times:
         return
     times = facts.times[expr.table]
-    column = next((c for c in times.source.columns if c.name == expr.column), None)
-    if column is None:
-        return
+    for read in facts.restricted.of_table(expr):
+        yield from _restricted_value(facts, use, expr, times, read.column)
+
+
+def _restricted_value(
+    facts: Facts, use: Use, expr: ir.TableLookup, times: RowTimes, column: ir.SourceColumn
+) -> Iterator[Diagnostic]:
     if column.settles is not None and expr.offset < column.settles:
         found = codes.UNSETTLED.at(
             use.origin.span,
@@ -165,4 +171,8 @@ def restricted_table_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
         return
     found = column_label(facts, found, times, column.name, words)
     found = told(found, use, [f"{short(expr.table)}.{column.name}"], times).help(advice)
-    yield facts.draw(found, partial(counterexample.table_value, expr, column))
+    if column.name == expr.column:
+        found = facts.draw(found, partial(counterexample.table_value, expr, column))
+    else:
+        found = found.note(f"which row holds hangs on `{column.name}`")
+    yield found

@@ -28,7 +28,9 @@ class Reading:
     ``interval`` bounds the time of the rows relative to t, by the source's event time or, where
     ``clock`` is not empty, by the time that a stream gave them (their event time is no later).
     ``known`` is the knowledge rule as text, ``ahead`` marks rows known before their time,
-    ``static`` is the reason of a table without time.
+    ``static`` is the reason of a table without time. ``asked`` is the latest moment, relative to t,
+    at which it is read: what is known by then counts. A row and its values are known, and stay as
+    they are, from ``lag`` after its time on (None: from a moment that a column says).
     """
 
     source: str
@@ -38,6 +40,8 @@ class Reading:
     ahead: bool = False
     static: str = ""
     path: Path | None = field(default=None, compare=False)
+    asked: int = 0
+    lag: int | None = 0
 
     @property
     def via(self) -> tuple[str, ...]:
@@ -56,8 +60,12 @@ class Reading:
 
     @property
     def leaks(self) -> bool:
-        """Whether rows after t may be read that were not known by then."""
-        return not self.ahead and not self.static and self.interval.reads_future
+        """Whether rows or values may be read that were not known by t."""
+        if self.static:
+            return False
+        high = self.interval.high
+        late = self.lag is None or high is None or high + self.lag > 0
+        return (self.asked > 0 and late) or (not self.ahead and self.interval.reads_future)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -129,14 +137,17 @@ class Footprints:
 
     def row(self, rows: str) -> Readings:
         """Return what the presence of a row reads: itself and its streams' conditions."""
+        itself = self._itself(rows)
+        found = {itself.key: itself}
+        _merge(found, _through(self._conditions[rows], rows).values())
+        return found
+
+    def _itself(self, rows: str) -> Reading:
         times = self.times[rows]
         path: Path | None = None
         for name in reversed(times.chain[:-1]):
             path = Path(name, path)
-        itself = _reading(times.source, NOW, times.clock, path)
-        found = {itself.key: replace(itself, ahead=times.ahead)}
-        _merge(found, _through(self._conditions[rows], rows).values())
-        return found
+        return replace(_reading(times.source, NOW, times.clock, path), ahead=times.ahead)
 
     def reads(
         self, root: ir.Expr | None, columns: Mapping[str, Readings] | None = None
@@ -163,7 +174,7 @@ class Footprints:
         if isinstance(expr, ir.TableLookup):
             table = self.sources[expr.table]
             reading = _reading(table, _table_interval(table, expr), "", None)
-            return {reading.key: reading}
+            return {reading.key: replace(reading, asked=-expr.offset)}
         offset = expr.offset if isinstance(expr, ir.EntityLookup) else 0
         feature = self.features.get(expr.feature, {})
         return _through(feature, str(expr.feature), Interval(-offset, -offset, True, True))
@@ -171,7 +182,10 @@ class Footprints:
     def aggregate(self, expr: ir.Aggregate) -> Readings:
         """Return what an aggregate reads relative to its context's time."""
         window = window_interval(expr.window)
-        found = {key: _moved(reading, window) for key, reading in self.row(expr.rows).items()}
+        itself = self._itself(expr.rows)  # it is asked for at the context's time, not at its own
+        found = {itself.key: replace(itself, interval=_moved(itself, window).interval)}
+        conditions = _through(self._conditions[expr.rows], expr.rows).values()
+        _merge(found, (_moved(reading, window) for reading in conditions))
         _merge(found, self.aggregate_columns(expr).values())
         return found
 
@@ -189,7 +203,24 @@ class Footprints:
 def _reading(source: ir.Source, at: Interval, clock: str, path: Path | None) -> Reading:
     interval = at if source.time else ALWAYS
     known = knowledge_text(source) if source.time else ""
-    return Reading(source.name, interval, clock, known, source.ahead, source.static, path)
+    return Reading(
+        source.name,
+        interval,
+        clock,
+        known,
+        source.ahead,
+        source.static,
+        path,
+        lag=_longest_lag(source),
+    )
+
+
+def _longest_lag(source: ir.Source) -> int | None:
+    """Return how long after its time a row and all its values are known; None without a bound."""
+    if isinstance(source.knowledge, ir.KnownColumn) or any(c.known_at for c in source.columns):
+        return None
+    settles = (column.settles or 0 for column in source.columns)
+    return max((source.knowledge.delay, *settles))
 
 
 def _table_interval(table: ir.Source, expr: ir.TableLookup) -> Interval:
@@ -199,7 +230,10 @@ def _table_interval(table: ir.Source, expr: ir.TableLookup) -> Interval:
 
 
 def _moved(reading: Reading, by: Interval) -> Reading:
-    return reading if reading.static else replace(reading, interval=by + reading.interval)
+    if reading.static:
+        return reading
+    asked = reading.asked + (by.high or 0)
+    return replace(reading, interval=by + reading.interval, asked=asked)
 
 
 def _through(found: Readings, name: str, by: Interval = NOW) -> Readings:
@@ -226,4 +260,6 @@ def _merge(found: Readings, new: Iterable[Reading]) -> None:
             continue
         both = old.interval | reading.interval
         later = old if both.high == old.interval.high else reading
-        found[reading.key] = replace(later, interval=both, ahead=old.ahead and reading.ahead)
+        asked = max(old.asked, reading.asked)
+        ahead = old.ahead and reading.ahead
+        found[reading.key] = replace(later, interval=both, ahead=ahead, asked=asked)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from astrafs.plan import ir
-from astrafs.plan.graph import subexpressions
 from astrafs.plan.text import expression_text
-from astrafs.typesys import Kind
 
 _LONGEST_CLOCK = 40
 
@@ -29,6 +28,19 @@ class RowTimes:
     exact: bool = True
     not_before: frozenset[str] = frozenset()
     ahead: bool = False
+    computed: Mapping[str, Bounds] = field(default_factory=dict, compare=False)
+    """What bounds the columns that the streams add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A value is ``least[c]`` microseconds or more after source column ``c``.
+
+    Where ``exact`` it is that much after the only one, whatever the row.
+    """
+
+    least: Mapping[str, int]
+    exact: bool
 
 
 def row_times(plan: ir.Plan) -> dict[str, RowTimes]:
@@ -54,58 +66,55 @@ def row_times(plan: ir.Plan) -> dict[str, RowTimes]:
 
 def _through(base: RowTimes, stream: ir.Stream) -> RowTimes:
     chain = (stream.name, *base.chain)
+    columns = {c.name: bounds_of(c.expression, base.computed) for c in stream.columns}
+    computed = {**base.computed, **columns}
     if stream.time is None:
-        return RowTimes(
-            stream.name,
-            base.source,
-            chain,
-            base.clock,
-            base.least_lag,
-            base.exact,
-            base.not_before,
-            base.ahead,
-        )
-    bounds = lower_bounds(stream.time)
-    known = frozenset[str]().union(*(_earlier(base.source, column) for column in bounds))
-    least = max(base.least_lag, bounds.get(base.source.time, 0))
-    exact = base.source.time in bounds and not _has_choice(stream.time)
+        return replace(base, rows=stream.name, chain=chain, computed=computed)
+    bounds = bounds_of(stream.time, base.computed)
+    known = frozenset[str]().union(*(_earlier(base.source, column) for column in bounds.least))
+    least = max(base.least_lag, bounds.least.get(base.source.time, 0))
+    exact = base.source.time in bounds.least and bounds.exact
     clock = expression_text(stream.time)
     if len(clock) > _LONGEST_CLOCK:
         clock = "its own time"
     # k is lifted to the new e, so rows known ahead are so no longer.
+    not_before = base.not_before | known
     return RowTimes(
-        stream.name, base.source, chain, clock, least, exact, base.not_before | known, False
+        stream.name, base.source, chain, clock, least, exact, not_before, computed=computed
     )
 
 
-def lower_bounds(time: ir.Expr) -> dict[str, int]:
-    """Return columns that ``time`` is never before, with the microseconds between at the least.
+def bounds_of(time: ir.Expr, computed: Mapping[str, Bounds]) -> Bounds:
+    """Return what ``time`` is never before.
 
-    Sees through ``column + duration`` and ``greatest`` (null where an operand is, as no time is).
+    Sees through ``column + duration``, ``greatest`` (null where an operand is, as no time is) and
+    the ``computed`` columns of the streams below.
     """
-    found: dict[str, int] = {}
+    least: dict[str, int] = {}
+    exact = True
     stack = [(time, 0)]
     while stack:
         expr, plus = stack.pop()
         if isinstance(expr, ir.Column):
-            found[expr.name] = max(found.get(expr.name, 0), plus)
+            inner = computed.get(expr.name, Bounds({expr.name: 0}, True))
+            exact = exact and inner.exact
+            for name, lag in inner.least.items():
+                least[name] = max(least.get(name, lag + plus), lag + plus)
         elif isinstance(expr, ir.Call) and expr.function == "greatest":
             stack.extend((arg, plus) for arg in expr.args)
+            exact = False
         elif isinstance(expr, ir.Call) and expr.function == "add":
             left, right = expr.args
             if isinstance(left, ir.Literal):
                 left, right = right, left
-            if isinstance(right, ir.Literal) and right.type.kind is Kind.DURATION:
-                later = right.value
-                if isinstance(later, int) and later >= 0:
-                    stack.append((left, plus + later))
-    return found
-
-
-def _has_choice(time: ir.Expr) -> bool:
-    return any(
-        isinstance(expr, ir.Call) and expr.function != "add" for expr in subexpressions(time)
-    )
+            later = right.value if isinstance(right, ir.Literal) else None
+            if isinstance(later, int) and later >= 0:
+                stack.append((left, plus + later))
+            else:
+                exact = False
+        else:
+            exact = False
+    return Bounds(least, exact)
 
 
 def _earlier(source: ir.Source, column: str) -> frozenset[str]:

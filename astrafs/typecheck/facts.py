@@ -12,9 +12,18 @@ from collections.abc import Iterable
 from astrafs.builtins.registry import FUNCTIONS
 from astrafs.builtins.spec import Nulls
 from astrafs.plan import ir
+from astrafs.plan.graph import subexpressions
 
 Facts = frozenset[ir.Expr]
 NOTHING: Facts = frozenset()
+
+
+def timeless(facts: Facts) -> Facts:
+    """Return the facts that hold at any time: those without a lookup and without ``t``."""
+    timed = ir.EntityLookup | ir.TableLookup | ir.EvaluationTime
+    return frozenset(
+        fact for fact in facts if not any(isinstance(part, timed) for part in subexpressions(fact))
+    )
 
 
 def when_true(condition: ir.Expr) -> Facts:

@@ -212,7 +212,7 @@ def _table(
         tuple(key.expr for key in found_keys),
         field.text,
         times.offset,
-        times.within if times.within is not None else table.max_age,
+        min((age for age in (times.within, table.max_age) if age is not None), default=None),
         stored(type_),
     )
     return _finish(node, expr, found_keys, times, type_, ctx)

@@ -85,6 +85,8 @@ class _StreamChecker:
     def declare(self) -> tuple[ir.Stream, StreamOrigin] | None:
         """Check the stream; None where there is no base to put into a plan."""
         base = self.base()
+        if base is not None and self.tree.time is not None:
+            base = replace(base, facts=facts.timeless(base.facts))  # they were of the old time
         columns = dict(base.columns) if base is not None else {}
         computed = self.computed(columns, base)
         if base is None:

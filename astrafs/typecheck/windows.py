@@ -121,8 +121,11 @@ def _extended(tree: ast.PastWindow, symbol: Symbol, ctx: Context) -> ir.Window |
             ).label(symbol.span, "declared here")
         )
         return None
-    far = None if base.far is None else base.far + (offset or 0)
-    window = replace(base, far=far, near=base.near + (offset or 0), every=every or base.every)
+    shift = offset or 0
+    if base.far is not None and base.far <= 0:
+        shift = -shift  # a window that looks forward moves on, as `over next 7d offset 1d` does
+    far = None if base.far is None else base.far + shift
+    window = replace(base, far=far, near=base.near + shift, every=every or base.every)
     if tree.including == _NOW:
         window = replace(window, far_closed=False, near_closed=True)
     return window

@@ -1,7 +1,8 @@
 """The questions that every feature system must answer: this one's answers, run on both engines.
 
 Each file of ``questions/`` is one question: prose, a program, its files, a spine, and the answers
-(or the error). ``docs/language/questions.md`` points to them.
+(or the error). ``docs/language/questions.md`` points to them. Those of ``semantics/`` go through the
+rules of the language sentence by sentence, with answers worked out by hand.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from astrafs.source import SourceFile
 from astrafs.typesys import Kind, Type
 
 FOLDER = Path(__file__).resolve().parent / "questions"
+SEMANTICS = FOLDER.with_name("semantics")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "language" / "questions.md"
 FENCE = re.compile(r"^```(\S+)(?: as_of=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,8 +121,29 @@ def arrow_type(type_: Type) -> pa.DataType:
             return pa.timestamp("us", "UTC")
         case Kind.KEY:
             return arrow_type(type_.parts[0])
+        case Kind.BOOL:
+            return pa.bool_()
+        case Kind.DECIMAL:
+            return pa.decimal128(type_.precision, type_.scale)
+        case Kind.DATE:
+            return pa.date32()
         case _:
             return pa.string()
+
+
+def cell_of(cell: Any, kind: Kind) -> Any:
+    """A value of the reference interpreter as Arrow gives it."""
+    match kind:
+        case _ if cell is None:
+            return None
+        case Kind.TIMESTAMP:
+            return EPOCH + timedelta(microseconds=cell)
+        case Kind.DATE:
+            return EPOCH.date() + timedelta(days=cell)
+        case Kind.DURATION:
+            return timedelta(microseconds=cell)
+        case _:
+            return cell
 
 
 def shown(cell: Any) -> str:
@@ -161,7 +184,8 @@ def spine_of(golden: Golden, program: Program) -> pa.Table:
     return pa.table(columns)
 
 
-ALL = sorted(FOLDER.glob("*.md"))
+QUESTIONS = sorted(FOLDER.glob("*.md"))
+ALL = QUESTIONS + sorted(SEMANTICS.glob("*.md"))
 ANSWERED = [path for path in ALL if read(path).answers is not None]
 FAILING = [path for path in ALL if read(path).error is not None]
 
@@ -192,13 +216,9 @@ def test_reference(path: Path) -> None:
         for row in lines(golden.files["spine.csv"])
     ]
     found = Interpreter(program.plan, data, micros(golden.as_of)).view(view.name, questions)
-    times = [out.type.kind is Kind.TIMESTAMP for out in view.outputs]
+    kinds = [out.type.kind for out in view.outputs]
     rows = [
-        tuple(
-            datetime.fromtimestamp(cell / 1_000_000, UTC) if is_time and cell is not None else cell
-            for cell, is_time in zip(row, times, strict=True)
-        )
-        for row in found
+        tuple(cell_of(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in found
     ]
     assert table([out.name for out in view.outputs], rows) == golden.answers
 
@@ -241,4 +261,4 @@ def backfill(golden: Golden, program: Program, folder: Path) -> pa.Table:
 
 def test_every_question_has_its_place_in_the_docs() -> None:
     linked = re.findall(r"tests/golden/questions/([a-z-]+)\.md", PAGE.read_text("utf-8"))
-    assert sorted(linked) == [path.stem for path in ALL]
+    assert sorted(linked) == [path.stem for path in QUESTIONS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -94,3 +95,20 @@ def test_a_project_from_init_to_backfill(installed: Path, tmp_path: Path) -> Non
     assert "36 rows" in told
     assert (project / "customers.parquet").exists()
     assert (project / "customers.parquet.manifest.json").exists()
+
+
+def test_the_flights_demo(installed: Path, tmp_path: Path) -> None:
+    astrafs = installed / "astrafs"
+    project = tmp_path / "flights"
+    shutil.copytree(
+        ROOT / "features" / "flights", project, ignore=shutil.ignore_patterns("data", "out")
+    )
+    run(installed / "python", "prepare.py", cwd=project)
+    assert "ok: 9 files" in run(astrafs, "check", cwd=project)
+    told = run(
+        *(astrafs, "backfill", "departure_delay", "--spine", "data/spine.parquet"),
+        *("--as-of", "2014-02-01", "--limit", "500", "-o", "out.parquet"),
+        cwd=project,
+    )
+    assert "500 rows" in told
+    assert (project / "out.parquet").exists()
