@@ -111,10 +111,13 @@ class Project:
     def _runnable(self) -> Program:
         errors = tuple(found for found in self.diagnostics if found.is_error)
         if errors:
-            raise AstrafsError(*errors)
+            raise AstrafsError(*errors, files={file.path: file for file in self._texts()})
         if self.program is None:
             raise AstrafsError(INTERNAL.nowhere("no program and nothing that explains it"))
         return self.program
+
+    def _texts(self) -> tuple[SourceFile, ...]:
+        return self.files if self.config.file is None else (*self.files, self.config.file)
 
     def _place(self) -> Place:
         from astrafs.runtime.backfill import Place

@@ -13,8 +13,6 @@ from astrafs.cli.console import Format
 from astrafs.cli.project import Compiled, EnvOption, compile_path, parse_levels
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
-from astrafs.temporal.footprint import footprints
-from astrafs.temporal.report import footprint_text
 
 
 class Emit(StrEnum):
@@ -78,6 +76,9 @@ def run(
         for line in _ending(compiled, shown, hidden):
             console.write(f"{line}\n")
     if emit is Emit.FOOTPRINT and compiled.program is not None and not console.exit_code(shown):
+        from astrafs.temporal.footprint import footprints  # not needed for a plain check
+        from astrafs.temporal.report import footprint_text
+
         console.write(footprint_text(footprints(compiled.program.plan)))
     return console.exit_code(shown)
 

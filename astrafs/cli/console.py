@@ -191,7 +191,7 @@ def guarded(body: Callable[[], int]) -> int:
     except AstrafsError as error:
         if settings.debug:
             _traceback()
-        return fail(*error.diagnostics)
+        return fail(*error.diagnostics, files=error.files)
     except typer.Exit as error:
         return int(error.exit_code)
     except KeyboardInterrupt:

@@ -4,11 +4,11 @@ code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from astrafs.source import Span
+from astrafs.source import SourceFile, Span
 
 
 class Severity(StrEnum):
@@ -150,8 +150,19 @@ class Sink:
 class AstrafsError(Exception):
     """A failed operation, as diagnostics. The command line prints them; it never prints a
     traceback.
+
+    ``files`` are the texts that the diagnostics point into, by path. As text, the error is what the
+    command line prints.
     """
 
-    def __init__(self, *diagnostics: Diagnostic) -> None:
+    def __init__(
+        self, *diagnostics: Diagnostic, files: Mapping[str, SourceFile] | None = None
+    ) -> None:
         super().__init__("; ".join(f"{found.code.id}: {found.title}" for found in diagnostics))
         self.diagnostics = diagnostics
+        self.files: Mapping[str, SourceFile] = files or {}
+
+    def __str__(self) -> str:
+        from astrafs.diagnostics.render.text import render
+
+        return render(self.diagnostics, self.files).rstrip()

@@ -89,4 +89,9 @@ def divide(total: Rounded, count: Ints) -> Rounded:
     near = np.minimum(np.abs(np.abs(missing) - unit * 0.5), np.abs(np.abs(missing) - unit * 0.25))
     decided = total.decided & ((near > unit * 2.0**-30) | (rest == 0)) & (np.abs(value) > 2.0**-200)
     zero = (total.value == 0) & (total.missing == 0) & total.decided
-    return Rounded(value, missing, (decided & (divisor < 2.0**52)) | zero)
+    # Dividing by a power of two only scales, so the total's own rounding stands.
+    scaled = (count & (count - 1)) == 0
+    value = np.where(scaled, total.value / divisor, value)
+    return Rounded(
+        value, missing, (decided & (divisor < 2.0**52)) | zero | (scaled & total.decided)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.script import Check, Script
 from astrafs.config import SourceOverride
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.model import AstrafsError, Label
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
@@ -29,6 +29,7 @@ from astrafs.runtime.session import Session
 from astrafs.runtime.sources import SourceReader
 from astrafs.runtime.spine import SpineColumn
 from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_spine
+from astrafs.source import Span
 from astrafs.typesys import TIMESTAMP, Type
 
 Mode = Literal["spine", "known_keys", "grid"]
@@ -86,7 +87,12 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             steps.next(f"reading {name}")
             source = next(one for one in program.plan.sources if one.name == name)
             readers[name] = SourceReader(
-                session, source, *inputs[name], quarantine, _expects(program, name)
+                session,
+                source,
+                *inputs[name],
+                quarantine,
+                _expects(program, name),
+                program.sources.get(name),
             )
             readers[name].load(needed)
         steps.next("reading the spine")
@@ -96,7 +102,7 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             own = own_columns(given, _typed(session, given, bound))
         elif job.grid is not None:
             _make_grid(session, job.grid)
-        _run(session, script, readers, steps)
+        _run(session, script, readers, steps, _spans(program))
         steps.next("writing the result")
         query, columns = _result_query(job, script, mode)
         schema = pa.schema(
@@ -176,7 +182,13 @@ def _files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputF
                 f'bind it in `astrafs.toml`: `[sources."{name}"]` with `format` and `paths`'
             )
         )
-    return format_, paths.resolve(name, patterns, place.root, place.roots)
+    try:
+        return format_, paths.resolve(name, patterns, place.root, place.roots)
+    except AstrafsError as error:
+        if override.patterns:
+            raise
+        label = Label(binding.span, "named here")
+        raise AstrafsError(*(replace(one, primary=label) for one in error.diagnostics)) from None
 
 
 def _expects(program: Program, name: str) -> tuple[str, ...]:
@@ -187,6 +199,11 @@ def _expects(program: Program, name: str) -> tuple[str, ...]:
     spans = [one.span for one in origin.expects]
     texts = [program.files[span.path].text[span.start : span.end] for span in spans]
     return tuple(" ".join(text.split()) for text in texts)
+
+
+def _spans(program: Program) -> dict[str, Span]:
+    """Return where each feature was written, by the name that steps give it."""
+    return {str(feature): origin.name for feature, origin in program.features.items()}
 
 
 def _typed(
@@ -208,17 +225,25 @@ def _typed(
 
 
 def _run(
-    session: Session, script: Script, readers: Mapping[str, SourceReader], steps: Steps
+    session: Session,
+    script: Script,
+    readers: Mapping[str, SourceReader],
+    steps: Steps,
+    spans: Mapping[str, Span],
 ) -> None:
     """Execute the script's steps. Rows that a check sets aside change what came before, so it
     starts again.
     """
-    while not _steps(session, script, readers, steps):
+    while not _steps(session, script, readers, steps, spans):
         steps.expect(len(script.steps) + 1)
 
 
 def _steps(
-    session: Session, script: Script, readers: Mapping[str, SourceReader], steps: Steps
+    session: Session,
+    script: Script,
+    readers: Mapping[str, SourceReader],
+    steps: Steps,
+    spans: Mapping[str, Span],
 ) -> bool:
     """Execute the steps once; return False where a check took rows out (all that the steps made is
     then gone).
@@ -230,7 +255,7 @@ def _steps(
         try:
             session.run(step.sql, f"computing {doing}")
         except AstrafsError as error:
-            raise blame(session, step, error) from None
+            raise blame(session, step, error, spans) from None
         made.append(step.name)
         for found in script.checks:
             if found.after == step.name and _takes_out(session, found, readers):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def to_table(
 ) -> tuple[pa.Table, tuple[Quarantined, ...]]:
     """Run ``request`` and return the whole result, and what was set aside."""
     job = check(program.plan, request)
-    with compute(program, place, job) as answer:
+    with _placed(program), compute(program, place, job) as answer:
         table = pa.Table.from_batches(list(answer.batches), answer.schema)
         paths.check_unchanged(_all_files(answer), place.root)
         return table, answer.quarantined
@@ -59,7 +61,7 @@ def to_file(
     beside: atomic.AtomicFile | None = None
     try:
         beside = atomic.AtomicFile(target.with_name(target.name + ".manifest.json"))
-        with compute(program, place, job) as answer:
+        with _placed(program), compute(program, place, job) as answer:
             _refuse_input(target, answer)
             hashed = _hashed(answer)
             digest, rows = TableDigest(answer.schema), 0
@@ -106,6 +108,16 @@ def to_file(
         file.discard()
         if beside is not None:
             beside.discard()
+
+
+@contextlib.contextmanager
+def _placed(program: Program) -> Iterator[None]:
+    """Give errors the texts of the program, which they point into."""
+    try:
+        yield
+    except AstrafsError as error:
+        error.files = error.files or program.files
+        raise
 
 
 def _refuse_input(target: Path, answer: Answer) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.script import Step
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.model import AstrafsError, Label
 from astrafs.runtime.session import Session
+from astrafs.source import Span
 
 MOST_COLUMNS = 200
 _VALUE_ERRORS = (
@@ -19,8 +23,11 @@ _VALUE_ERRORS = (
 )
 
 
-def blame(session: Session, step: Step, error: AstrafsError) -> AstrafsError:
-    """Return ``error`` with the name of what ``step`` could not compute, where that can be told.
+def blame(
+    session: Session, step: Step, error: AstrafsError, spans: Mapping[str, Span]
+) -> AstrafsError:
+    """Return ``error`` with the name and the place of what ``step`` could not compute, where that
+    can be told. ``spans`` says where features were written.
 
     The engine says which operation failed and on what, and not for which of a step's columns; a
     query of one column computes only that.
@@ -39,7 +46,11 @@ def blame(session: Session, step: Step, error: AstrafsError) -> AstrafsError:
             session.rows(f"SELECT bit_xor(hash({ident(name)})) FROM ({body})", "finding the cause")
         except AstrafsError:
             found = error.diagnostics[0]
-            return AstrafsError(found.note(f"it happened in `{_comment(body, name)}`"))
+            feature = _comment(body, name)
+            if feature in spans and found.primary is None:
+                label = Label(spans[feature], "this cannot be computed")
+                found = replace(found, primary=label)
+            return AstrafsError(found.note(f"it happened in `{feature}`"))
     return error
 
 

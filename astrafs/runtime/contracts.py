@@ -12,6 +12,7 @@ from typing import Any
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import Diagnostic
+from astrafs.source import Span
 
 EXAMPLES = 5
 
@@ -19,19 +20,21 @@ EXAMPLES = 5
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One contract. ``name`` is short and fit for a file name; ``text`` says what must hold;
-    ``columns`` are read; ``advice`` says what a violation often means.
+    ``columns`` are read; ``advice`` says what a violation often means; ``span`` is where it was
+    written.
     """
 
     name: str
     text: str
     columns: tuple[str, ...]
     advice: str = ""
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """Rows of ``source`` that break ``rule``: how many, and a few of them as column -> text (None
-    for null).
+    for null), each with its file.
     """
 
     source: str
@@ -43,11 +46,15 @@ class Violation:
     def diagnostic(self) -> Diagnostic:
         """Return the error that stops a run."""
         rows = "1 row breaks" if self.count == 1 else f"{self.count:,} rows break"
-        found = codes.CONTRACT_BROKEN.nowhere(f"source `{self.source}`: {rows} a contract")
+        title = f"source `{self.source}`: {rows} a contract"
+        if self.rule.span is None:
+            found = codes.CONTRACT_BROKEN.nowhere(title)
+        else:
+            found = codes.CONTRACT_BROKEN.at(self.rule.span, "declared here", title=title)
         found = found.note(f"rule: {self.rule.text}")
-        for example in self.examples:
-            shown = ", ".join(f"{name} = {_value(value)}" for name, value in example.items())
-            found = found.note(f"row: {shown}")
+        for example, file in zip(self.examples, self.files, strict=True):
+            shown = [f"{name} = {_value(value)}" for name, value in example.items()]
+            found = found.note(f"row: {', '.join((*shown, f'in `{file}`'))}")
         hidden = self.count - len(self.examples)
         if hidden > 0 and self.examples:
             found = found.note(f"and {hidden:,} more")
@@ -89,8 +96,8 @@ def slug(name: str) -> str:
 def examples_of(
     names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> tuple[Mapping[str, str | None], ...]:
-    """Return query rows (texts and Nones) as examples."""
-    return tuple(dict(zip(names, row, strict=True)) for row in rows[:EXAMPLES])
+    """Return query rows (texts and Nones, then the file) as examples."""
+    return tuple(dict(zip(names, row, strict=False)) for row in rows[:EXAMPLES])
 
 
 def _value(value: str | None, width: int = 60) -> str:

@@ -23,6 +23,11 @@ JSON = "json"
 NULL = '"NULL"'
 """The physical type of a column that holds nothing but nulls."""
 
+NOT_AN_INSTANT = "is a time with an offset, such as 2026-01-01T10:00:00Z"
+"""The rule that times as text break when they have no offset."""
+FINER_THAN_MICROSECONDS = "has whole microseconds"
+"""The rule that nanoseconds break."""
+
 _INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 )
@@ -85,6 +90,8 @@ def convert(type_: Type, physical: str, zone: str, raw: str, prepared: str) -> C
     if physical == JSON:
         return _from_json(plain, zone, raw, prepared)
     match plain.kind:
+        case Kind.TIMESTAMP | Kind.DATE if physical == "VARCHAR":
+            return _from_text(plain, zone, raw, raw, prepared)
         case Kind.INT:
             return _int(physical, raw, prepared)
         case Kind.FLOAT:
@@ -207,7 +214,7 @@ def _unix(zone: str, number: str, prepared: str) -> Conversion:
 
 def _whole_micros(nanos: str) -> Problem:
     return Problem(
-        "has whole microseconds",
+        FINER_THAN_MICROSECONDS,
         f"{nanos} % 1000 <> 0",
         "times are counted in microseconds: round the column down where it is written",
     )
@@ -310,9 +317,10 @@ def _time_from_text(zone: str, raw: str, string: str, prepared: str) -> Conversi
     if not zone:
         read = f"CASE WHEN {with_offset} THEN {instant} END"
         problem = Problem(
-            "is a time with an offset, such as 2026-01-01T10:00:00Z",
+            NOT_AN_INSTANT,
             f"{raw} IS NOT NULL AND {prepared} IS NULL",
-            'if these are local times, declare their zone: `timestamp in "Europe/Paris"`',
+            'local times need their zone: `timestamp in "Europe/Paris"`, or `in "UTC"`; '
+            'counted ones their unit: `timestamp in "unix:s"`, or `unix:ms`',
         )
         return Conversion(read, prepared, (problem, _time_range(prepared)))
     # A list keeps both readings until the zone's offset is looked up: local times first, instants

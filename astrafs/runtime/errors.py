@@ -17,6 +17,17 @@ from astrafs.values.errors import MARK
 _RAISED = re.compile(re.escape(MARK) + r"\|(AFS\d{4})\|([^\n]*)")
 _NO_SPACE = ("No space left", "disk full", "max_temp_directory_size", "temporary directory")
 _READING = ("reading ", "opening ")
+# What damage in a file never causes: a statement that makes no sense. Whatever else a reader meets is
+# the file's fault; the engine has an exception for each thing that can be wrong with one.
+_OUR_MISTAKES = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.SyntaxException,
+    duckdb.PermissionException,
+    duckdb.ConnectionException,
+    duckdb.InterruptException,
+)
 _FILE = re.compile(r"(?:^\s*file = |\bfile [\"'])(?P<path>[^\"'\n]+)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -57,9 +68,7 @@ def _diagnose(error: Exception, doing: str) -> Diagnostic:
         )
     if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
         return _range(first, where)
-    if doing.startswith(_READING) and isinstance(
-        error, duckdb.InvalidInputException | duckdb.IOException | duckdb.SerializationException
-    ):
+    if doing.startswith(_READING) and not isinstance(error, _OUR_MISTAKES):
         return _unreadable(message, where)
     return backend_codes.ENGINE_FAILED.nowhere().note(where).note(_short(message))
 

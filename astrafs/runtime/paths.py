@@ -14,6 +14,7 @@ from pathlib import Path
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.suggest import closest
 
 _MAGIC = "*?["
 _BLOCK = 1 << 20
@@ -127,11 +128,25 @@ def _inside(path: Path, allowed: Sequence[Path]) -> bool:
 
 
 def _nothing(source: str, pattern: str, base: Path) -> Diagnostic:
-    return (
-        codes.NO_FILES_MATCH.nowhere(f"source `{source}`: no file matches `{pattern}`")
-        .note(f"looked from {base}")
-        .help("mend the pattern, or override it for this environment in `astrafs.toml`")
-    )
+    found = codes.NO_FILES_MATCH.nowhere(f"source `{source}`: no file matches `{pattern}`")
+    found = found.note(f"looked from {base}")
+    if pattern and "\0" not in pattern and (base / pattern).is_dir():
+        return found.help(f"it is a directory: name the files in it, such as `{pattern}/*`")
+    near = nearby(base / pattern) if "\0" not in pattern else None
+    if near is not None:
+        found = found.help(f"did you mean `{(Path(pattern).parent / near).as_posix()}`?")
+    return found.help("mend the pattern, or override it for this environment in `astrafs.toml`")
+
+
+def nearby(path: Path) -> str | None:
+    """Return the name in the directory of ``path`` that its own is most likely a misspelling of."""
+    if any(sign in str(path.parent) for sign in _MAGIC):
+        return None
+    try:
+        with os.scandir(path.parent) as entries:
+            return closest(path.name, sorted(entry.name for entry in entries))
+    except OSError:
+        return None
 
 
 def _outside(source: str, pattern: str, place: Path, allowed: Sequence[Path]) -> Diagnostic:

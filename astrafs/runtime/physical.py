@@ -4,6 +4,7 @@ scans a group.
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from astrafs.backends.duckdb.names import ident, text
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.runtime.conversions import JSON, TEXT
 from astrafs.runtime.session import Session
 
@@ -146,14 +147,18 @@ def _duration(schema: pa.Schema, name: str) -> str | None:
 def header(path: Path) -> tuple[str, ...]:
     """Return the column names in the first line of a CSV file."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with path.open("rb") as stream:
             start = stream.read(_LINE_LIMIT)
-        names = next(csv.reader(start.splitlines(keepends=True), strict=True), None)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "its header is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise AstrafsError(_not_utf8(path, "it is UTF-16"))
+        text_ = start.decode("utf-8-sig", errors="surrogateescape")
+        names = next(csv.reader(text_.splitlines(keepends=True), strict=True), None)
+    except (OSError, csv.Error) as error:
         raise AstrafsError(
-            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {reason}")
+            codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {error}")
         ) from None
+    if names and not all(name.isascii() or _is_text(name) for name in names):
+        raise AstrafsError(_not_utf8(path, "its header is not UTF-8"))
     if not names:
         raise AstrafsError(
             codes.UNREADABLE_FILE.nowhere(f"`{path.name}` has no header line").help(
@@ -166,3 +171,23 @@ def header(path: Path) -> tuple[str, ...]:
             codes.UNREADABLE_FILE.nowhere(f"`{path.name}` names the column `{twice[0]}` twice")
         )
     return tuple(names)
+
+
+def other_separator(names: Sequence[str]) -> str:
+    """Return what seems to part the columns of a CSV file instead of commas; empty where they are
+    parted. ``names`` is its header.
+    """
+    if len(names) != 1:
+        return ""
+    return next((sign for sign in (";", "\t", "|") if sign in names[0]), "")
+
+
+def _is_text(name: str) -> bool:
+    """Whether no byte of ``name`` had to be carried over undecoded."""
+    return not any("\udc80" <= sign <= "\udcff" for sign in name)
+
+
+def _not_utf8(path: Path, reason: str) -> Diagnostic:
+    return codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {reason}").help(
+        'save it as UTF-8, in a spreadsheet as "CSV UTF-8"'
+    )

@@ -127,7 +127,10 @@ def _pick(view: ir.View, features: Sequence[str] | None) -> ir.View:
         if name not in names:
             near = closest(name, names)
             found = usage.UNKNOWN_FEATURE.nowhere(f"the view `{view.name}` has no feature `{name}`")
-            problems.append(found.help(f"did you mean `{near}`?") if near else found)
+            listed = ", ".join(f"`{one}`" for one in names[:12])
+            more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+            said = f"did you mean `{near}`?" if near else f"it has {listed}{more}"
+            problems.append(found.help(said))
     if problems:
         raise AstrafsError(*problems)
     if not features:

@@ -7,7 +7,7 @@ lets through must not depend on the features asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -16,9 +16,10 @@ import pyarrow as pa
 from astrafs.backends.duckdb.expressions import row_expression
 from astrafs.backends.duckdb.names import ident, text
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.model import AstrafsError, Code, Diagnostic
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir, tree
+from astrafs.plan.program import SourceOrigin
 from astrafs.runtime import atomic, zones
 from astrafs.runtime.contracts import (
     EXAMPLES,
@@ -30,8 +31,9 @@ from astrafs.runtime.contracts import (
 )
 from astrafs.runtime.conversions import TEXT, Conversion, Problem, Refusal, convert
 from astrafs.runtime.paths import InputFile
-from astrafs.runtime.physical import FILE, Group, all_columns, describe
+from astrafs.runtime.physical import FILE, Group, all_columns, describe, other_separator
 from astrafs.runtime.session import Session
+from astrafs.source import Span
 from astrafs.typesys import Kind
 
 AS_OF = "CAST(getvariable('as_of') AS BIGINT)"
@@ -59,7 +61,7 @@ _WRITABLE = (
 @dataclass(slots=True)
 class SourceReader:
     """Reads ``source`` from ``files`` into ``session``; ``quarantine`` is None where a violation
-    stops the run.
+    stops the run. ``expects`` are the conditions as written, ``origin`` says where.
     """
 
     session: Session
@@ -68,6 +70,7 @@ class SourceReader:
     files: Sequence[InputFile]
     quarantine: Quarantine | None = None
     expects: Sequence[str] = ()
+    origin: SourceOrigin | None = None
     _groups: tuple[Group, ...] = field(init=False, default=())
     _conversions: dict[Group, dict[str, Conversion]] = field(init=False, default_factory=dict)
     _rules: list[Rule] = field(init=False, default_factory=list)
@@ -92,17 +95,39 @@ class SourceReader:
             f'SELECT {listed}"@e", "@k", "@bad" FROM {self._judged(group)}'
             for group in self._groups
         )
-        self.session.run(f"CREATE TEMP TABLE {self.relation} AS\n{union}", self._doing)
+        try:
+            self.session.run(f"CREATE TEMP TABLE {self.relation} AS\n{union}", self._doing)
+        except AstrafsError as error:
+            raise self._with_file(error) from None
         self._judge_rows()
         if not self.source.table:
             self._judge_key()
         return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
 
+    def _with_file(self, error: AstrafsError) -> AstrafsError:
+        """Return ``error`` about a damaged file with the file's name, where the engine kept it to
+        itself.
+        """
+        found = error.diagnostics[0]
+        if found.code != codes.UNREADABLE_FILE or found.title != found.code.title:
+            return error
+        for group in self._groups:
+            for path in group.files:
+                alone = replace(group, files=(path,))
+                scan = alone.scan([_physical(column) for column in self.source.columns])
+                try:
+                    self.session.rows(f"SELECT bit_xor(hash(r)) FROM {scan} r", self._doing)
+                except AstrafsError:
+                    title = f"`{self._shown(path)}` cannot be read"
+                    return AstrafsError(replace(found, title=title))
+        return error
+
     def expel(self, rule: Rule, offenders: str) -> None:
         """Treat the rows whose keys the relation ``offenders`` lists as breaking ``rule``; drop
         them if that is allowed.
         """
-        self._take_out(rule, offenders)
+        span = None if self.origin is None else self.origin.name
+        self._take_out(replace(rule, span=span), offenders)
 
     # -- files against the declaration
     # -------------------------------------------------------------------
@@ -120,6 +145,7 @@ class SourceReader:
         self._groups = describe(self.session, self.format, paths, wanted, durations)
         problems: dict[str, Diagnostic] = {}
         for group in self._groups:
+            self._check_separator(group)
             self._conversions[group] = {}
             for column in self.source.columns:
                 found = self._conversion(group, column)
@@ -131,6 +157,18 @@ class SourceReader:
             raise AstrafsError(*problems.values())
         self._collect_rules()
 
+    def _check_separator(self, group: Group) -> None:
+        names = tuple(name for name, _ in group.columns)
+        sign = other_separator(names) if group.format == "csv" else ""
+        if sign and not any(_physical(column) in names for column in self.source.columns):
+            shown = {"\t": "tabs"}.get(sign, f"`{sign}`")
+            raise AstrafsError(
+                codes.UNREADABLE_FILE.nowhere(
+                    f"source `{self.source.name}`: the columns of "
+                    f"`{self._shown(group.files[0])}` are separated by {shown}"
+                ).help("save it with commas, or as Parquet")
+            )
+
     def _conversion(self, group: Group, column: ir.SourceColumn) -> Conversion | Diagnostic:
         name = _physical(column)
         file = self._shown(group.files[0])
@@ -138,9 +176,10 @@ class SourceReader:
         if physical is None:
             return self._missing(group, column, name, file)
         if column.zone and column.zone not in zones.UNIX_ZONES and not zones.exists(column.zone):
-            return codes.ZONELESS_TIME.nowhere(
-                f"source `{self.source.name}`: `{column.zone}` is no time zone"
-            ).help("zones are named as in the IANA database, such as `Europe/Paris`")
+            title = f"source `{self.source.name}`: `{column.zone}` is no time zone"
+            return self._about(codes.ZONELESS_TIME, column, title).help(
+                "zones are named as in the IANA database, such as `Europe/Paris`"
+            )
         found = convert(
             column.type, physical, column.zone, ident(f"r:{column.name}"), ident(f"p:{column.name}")
         )
@@ -150,9 +189,8 @@ class SourceReader:
 
     def _missing(self, group: Group, column: ir.SourceColumn, name: str, file: str) -> Diagnostic:
         names = all_columns(self.session, group)
-        found = codes.MISSING_COLUMN.nowhere(
-            f"source `{self.source.name}`: `{file}` has no column `{name}`"
-        )
+        title = f"source `{self.source.name}`: `{file}` has no column `{name}`"
+        found = self._about(codes.MISSING_COLUMN, column, title)
         near = closest(name, names)
         if near is None:
             listed = ", ".join(f"`{other}`" for other in names[:20])
@@ -171,7 +209,17 @@ class SourceReader:
         title = f"{column_words} is declared `{column.type}` and stored as {stored}"
         if refusal.zone:
             title = f"{column_words} holds {stored}, which is no instant"
-        return code.nowhere(title).note(f"in `{file}`").help(refusal.advice)
+        return self._about(code, column, title).note(f"in `{file}`").help(refusal.advice)
+
+    def _about(self, code: Code, column: ir.SourceColumn, title: str) -> Diagnostic:
+        """Make a diagnostic at the declaration of ``column``, where that is known."""
+        span = self._span(column.name)
+        if span is None:
+            return code.nowhere(title)
+        return code.at(span, "declared here", title=title)
+
+    def _span(self, column: str) -> Span | None:
+        return None if self.origin is None else self.origin.columns.get(column, self.origin.name)
 
     def _shown(self, path: Path) -> str:
         return next((file.shown for file in self.files if file.path == path), path.name)
@@ -186,19 +234,26 @@ class SourceReader:
         for column in self.source.columns:
             for group in self._groups:
                 for problem in self._conversions[group][column.name].problems:
-                    self._rule(_type_rule(column, problem), "")
+                    self._rule(self._type_rule(column, problem), "")
             for rule, condition in _column_rules(column):
-                self._rule(rule, condition)
+                self._rule(replace(rule, span=self._span(column.name)), condition)
         known = self.source.knowledge
         if isinstance(known, ir.KnownColumn) and not self.source.ahead and self.source.time:
             words = f"`{known.column}` (known) is not before `{self.source.time}` (time)"
-            self._rule(Rule("known", words, (self.source.time, known.column)), '"@k" < "@e"')
+            rule = Rule("known", words, (self.source.time, known.column))
+            self._rule(replace(rule, span=self._span(known.column)), '"@k" < "@e"')
         for place, expect in enumerate(self.source.expects):
             read = {node.name: None for node in tree.walk(expect) if isinstance(node, ir.Column)}
             words = self.expects[place] if place < len(self.expects) else f"line {place + 1}"
             rule = Rule(f"expect-{place + 1}", f"expect {words}", tuple(read))
+            if self.origin is not None:
+                rule = replace(rule, span=self.origin.expects[place].span)
             # A condition that is null is kept: it says nothing about the row.
             self._rule(rule, f"({row_expression(expect)}) IS FALSE")
+
+    def _type_rule(self, column: ir.SourceColumn, problem: Problem) -> Rule:
+        words, span = f"`{column.name}` {problem.rule}", self._span(column.name)
+        return Rule(f"{column.name}.type", words, (column.name,), problem.advice, span)
 
     def _rule(self, rule: Rule, condition: str) -> None:
         if rule not in self._rules:
@@ -221,7 +276,7 @@ class SourceReader:
         broken = []
         for column in columns:
             for problem in conversions[column.name].problems:
-                place = self._rules.index(_type_rule(column, problem))
+                place = self._rules.index(self._type_rule(column, problem))
                 broken.append(f"WHEN {problem.condition} THEN {place}")
         types = f"CASE {' '.join(broken)} END" if broken else "CAST(NULL AS INTEGER)"
         rest = " ".join(
@@ -281,7 +336,8 @@ class SourceReader:
         if self.session.rows(f"SELECT 1 FROM {offenders} LIMIT 1", self._doing):
             listed = ", ".join(f"`{name}`" for name in self.source.key)
             columns = (*self.source.key, *((self.source.time,) if self.source.time else ()))
-            self._take_out(Rule("key", f"the key ({listed}) is unique", columns), offenders)
+            rule = Rule("key", f"the key ({listed}) is unique", columns)
+            self._take_out(replace(rule, span=self._span(self.source.key[0])), offenders)
         self.session.run(f"DROP TABLE {offenders}", self._doing)
 
     def _take_out(self, rule: Rule, offenders: str) -> None:
@@ -317,7 +373,7 @@ class SourceReader:
         listed = ", ".join(
             f"CAST({ident(f'r:{name}')} AS VARCHAR) AS {ident(name)}" for name in shown
         )
-        listed = listed or f"{ident(FILE)} AS file"
+        listed = ", ".join((*((listed,) if listed else ()), ident(FILE)))
         union = "\nUNION ALL\n".join(
             f"SELECT {listed} FROM {self._judged(group)} s WHERE {where}" for group in self._groups
         )
@@ -325,7 +381,8 @@ class SourceReader:
         rows = self.session.rows(
             f"SELECT * FROM ({union}) ORDER BY ALL LIMIT {EXAMPLES}", self._doing
         )
-        return Violation(self.source.name, rule, count, examples_of(shown or ("file",), rows))
+        files = tuple(self._shown(Path(row[-1])) for row in rows)
+        return Violation(self.source.name, rule, count, examples_of(shown, rows), files)
 
     def _set_aside(
         self, rule: Rule, where: str, group: Group, part: int
@@ -353,11 +410,6 @@ class SourceReader:
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         yield from self.session.stream(query, self._doing)
-
-
-def _type_rule(column: ir.SourceColumn, problem: Problem) -> Rule:
-    words = f"`{column.name}` {problem.rule}"
-    return Rule(f"{column.name}.type", words, (column.name,), problem.advice)
 
 
 def _column_rules(column: ir.SourceColumn) -> Iterator[tuple[Rule, str]]:

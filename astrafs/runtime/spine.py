@@ -12,7 +12,17 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
-from astrafs.runtime.conversions import JSON, TEXT, Conversion, Refusal, convert
+from astrafs.runtime import spine_advice as advice
+from astrafs.runtime.conversions import (
+    FINER_THAN_MICROSECONDS,
+    JSON,
+    NOT_AN_INSTANT,
+    TEXT,
+    Conversion,
+    Problem,
+    Refusal,
+    convert,
+)
 from astrafs.runtime.session import Session
 from astrafs.runtime.spine_input import Spine
 from astrafs.runtime.zones import UNIX_ZONES
@@ -55,12 +65,14 @@ def bind(
         if key not in fields:
             near = closest(key, fields)
             found = codes.SPINE_COLUMN.nowhere(f"`{_last(entity.name)}` has no key `{key}`")
-            problems.append(found.help(f"did you mean `{near}`?") if near else found)
+            listed = ", ".join(f"`{part.name}`" for part in entity.keys)
+            said = f"did you mean `{near}`?" if near else f"it has {listed or 'none'}"
+            problems.append(found.help(said))
     bound = []
     for part in entity.keys:
         own = keys.get(part.name, part.name)
         if own not in names:
-            problems.append(_missing(own, part.name, entity, names))
+            problems.append(_missing(own, part.name, entity, spine))
         bound.append(SpineColumn(part.name, own, part.type))
     if not problems:
         own_time = _time_column(spine, time, {column.own for column in bound})
@@ -103,11 +115,11 @@ def load(
         own_zone = zone if _takes_zone(column, physical, zone) else ""
         found = convert(column.type, physical, own_zone, raw, ident(f"p:{column.name}"))
         if isinstance(found, Refusal):
-            refusals.append(_refused(found, column, physical))
+            refusals.append(_refused(found, column, physical, spine.library))
             continue
         prepared.append(f"{found.prepare} AS {ident(f'p:{column.name}')}")
         values.append(f"{found.value} AS {ident(column.name)}")
-        problems.extend(_problems(column, found, entity))
+        problems.extend(_problems(column, found, entity, spine.library))
     if refusals:
         raise AstrafsError(*refusals)
     cases = " ".join(f"WHEN {one.condition} THEN {place}" for place, one in enumerate(problems))
@@ -127,20 +139,38 @@ class _Problem:
     rule: str
     condition: str
     column: SpineColumn
+    helps: tuple[str, ...] = ()
 
 
-def _problems(column: SpineColumn, found: Conversion, entity: ir.Entity) -> Iterator[_Problem]:
+def _problems(
+    column: SpineColumn, found: Conversion, entity: ir.Entity, library: str
+) -> Iterator[_Problem]:
     """Yield what can be wrong with the values of ``column``; a null key asks about nobody."""
     label = "the prediction time" if column.is_time else f"`{column.own}`"
     name = ident(column.name)
     for problem in found.problems:
-        yield _Problem(f"{label} {problem.rule}", problem.condition, column)
+        helps = _helps(problem, column, library)
+        yield _Problem(f"{label} {problem.rule}", problem.condition, column, helps)
     if column.is_time or (entity.request and not column.type.nullable):
         yield _Problem(f"{label} is never null", f"{name} IS NULL", column)
     if column.type.kind is Kind.ENUM:
         listed = ", ".join(text(value) for value in column.type.values)
         words = f"{label} is one of {', '.join(column.type.values)}"
         yield _Problem(words, f"{name} NOT IN ({listed})", column)
+
+
+def _helps(problem: Problem, column: SpineColumn, library: str) -> tuple[str, ...]:
+    """Return the advice on ``problem``, which is written for sources, as fits a spine."""
+    if problem.rule == NOT_AN_INSTANT:
+        zone = '`time_zone="UTC"`' if library else "`--time-zone UTC`"
+        return (
+            "write times with an offset, such as `2026-01-01T10:00:00Z`, or name the zone of times "
+            f"such as `2026-01-01T10:00:00`: {zone}",
+            advice.name_the_unit(library),
+        )
+    if problem.rule == FINER_THAN_MICROSECONDS:
+        return (advice.round_down(column.own, library),)
+    return (problem.advice,) if problem.advice else ()
 
 
 def _numbered(spine: Spine, columns: Sequence[SpineColumn]) -> pa.Table:
@@ -168,7 +198,7 @@ def _takes_zone(column: SpineColumn, physical: str, zone: str) -> bool:
     if column.type.kind is not Kind.TIMESTAMP:
         return False
     instants = physical in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
-    local = physical in (TEXT, JSON) or physical.startswith("TIMESTAMP")
+    local = physical in (TEXT, JSON, "VARCHAR") or physical.startswith("TIMESTAMP")
     return zone in UNIX_ZONES or (local and not instants)
 
 
@@ -189,6 +219,8 @@ def _judge(session: Session, spine: Spine, problems: Sequence[_Problem], doing: 
         for (row,) in rows:
             shown = _shown(spine.table.column(own)[row])
             diagnostic = diagnostic.note(f"row {row + 1:,}: {own} = {shown[:80]}")
+        for text_ in broke.helps:
+            diagnostic = diagnostic.help(text_)
         found.append(diagnostic)
     if found:
         raise AstrafsError(*found)
@@ -226,35 +258,46 @@ def _time_column(spine: Spine, given: str | None, taken: set[str]) -> str | Diag
             .note(f"they are {listed}")
             .help(f"name the prediction time: `--time {times[0]}`")
         )
+    rest = [name for name in names if name not in taken]
+    likely = rest[0] if len(rest) == 1 else "COLUMN"
+    said = f"`time={likely!r}`" if spine.library else f"`--time {likely}`"
     return (
         codes.SPINE_TIME.nowhere("the spine has no time column")
         .note(_columns(names))
-        .help("name the prediction time: `--time COLUMN`, or call it `t`")
+        .help(f"name the prediction time: {said}, or call it `t`")
     )
 
 
-def _missing(own: str, key: str, entity: ir.Entity, names: Sequence[str]) -> Diagnostic:
+def _missing(own: str, key: str, entity: ir.Entity, spine: Spine) -> Diagnostic:
     kind = "field" if entity.request else "key"
+    names = spine.table.column_names
     near = closest(own, names)
     found = codes.SPINE_COLUMN.nowhere(
         f"the spine has no column `{own}`, a {kind} of `{_last(entity.name)}`"
     )
     found = found.note(_columns(names))
+    if own in spine.index:
+        return found.help("it is in the frame's index: pass `frame.reset_index()`")
+    if spine.library:
+        return found.help(f"map it: `keys={{{key!r}: {near or 'COLUMN'!r}}}`")
     return found.help(f"map it: `--key {key}={near or 'COLUMN'}`")
 
 
-def _refused(refusal: Refusal, column: SpineColumn, physical: str) -> Diagnostic:
-    stored = "text" if physical in (TEXT, JSON) else physical.lower()
-    if column.is_time or refusal.zone:
-        code, advice = (
-            codes.SPINE_TYPE,
-            "give the times a zone, or name theirs: `--time-zone Europe/Paris`",
-        )
-        return code.nowhere(
-            f"the spine's times in `{column.own}` are {stored}, which are no instants"
-        ).help(advice)
-    title = f"the spine's column `{column.own}` is {stored}, and the view takes `{column.type}`"
-    return codes.SPINE_TYPE.nowhere(title).help(f"convert it to `{column.type}` before")
+def _refused(refusal: Refusal, column: SpineColumn, physical: str, library: str) -> Diagnostic:
+    own, stored = column.own, advice.words(physical)
+    title = f"the spine's column `{own}` holds {stored}, and the view takes `{column.type}`"
+    if column.is_time:
+        title = f"the spine's prediction times in `{own}` are {stored}, which are no instants"
+    found = codes.SPINE_TYPE.nowhere(title)
+    if column.type.kind is not Kind.TIMESTAMP:
+        return found.help(advice.convert_to(column.type, own, physical, library))
+    if not refusal.zone:
+        return found.help(advice.make_instants(own, library))
+    if physical.startswith("TIMESTAMP"):
+        for text_ in advice.name_the_zone(own, library):
+            found = found.help(text_)
+        return found
+    return found.help(advice.name_the_unit(library))
 
 
 def _columns(names: Sequence[str]) -> str:

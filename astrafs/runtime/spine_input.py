@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,20 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Spine:
-    """A spine as given: ``table`` holds its own columns. ``text_columns`` are those without types
-    (CSV, JSON).
+    """A spine as given: ``table`` holds its own columns.
+
+    ``untyped`` is ``TEXT`` or ``JSON`` for files without types. ``library`` made the frame, where
+    it is one, and ``index`` names what its index holds, which are no columns.
     """
 
     table: pa.Table
     untyped: str = ""
+    library: str = ""
+    index: tuple[str, ...] = ()
 
     def head(self, rows: int) -> Spine:
         """Return the first ``rows`` rows."""
-        return Spine(self.table.slice(0, rows), self.untyped)
+        return replace(self, table=self.table.slice(0, rows))
 
 
 def read_spine(path: Path) -> Spine:
@@ -75,23 +79,32 @@ def read_spine(path: Path) -> Spine:
 
 def from_object(given: object) -> Spine:
     """Take a table from Python: anything with the Arrow C stream interface."""
+    library = type(given).__module__.partition(".")[0]
     if isinstance(given, pa.Table):
-        return Spine(_checked(given))
+        return Spine(_checked(given), library=library)
     if isinstance(given, pa.RecordBatch):
-        return Spine(_checked(pa.Table.from_batches([given])))
+        return Spine(_checked(pa.Table.from_batches([given])), library=library)
     if isinstance(given, pa.RecordBatchReader):
-        return Spine(_checked(given.read_all()))
+        return Spine(_checked(given.read_all()), library=library)
     if hasattr(given, "__arrow_c_stream__"):
+        names = getattr(getattr(given, "index", None), "names", None) or ()
+        index = tuple(name for name in names if isinstance(name, str))
         try:
-            return Spine(_checked(pa.RecordBatchReader.from_stream(given).read_all()))
+            table = pa.RecordBatchReader.from_stream(given).read_all()
+            return Spine(_checked(table), library=library, index=index)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise AstrafsError(
                 codes.SPINE_FORMAT.nowhere("the spine cannot be read as Arrow").note(str(error))
             ) from None
+    advice = "give a path, or a pyarrow, Polars or pandas table"
+    if type(given).__name__ == "LazyFrame":
+        advice = "collect it first: `spine=frame.collect()`"
+    elif isinstance(given, dict):
+        advice = "make it one: `spine=pyarrow.table(...)`"
+    elif isinstance(given, list):
+        advice = "make it one: `spine=pyarrow.Table.from_pylist(...)`"
     raise AstrafsError(
-        codes.SPINE_FORMAT.nowhere(f"a {type(given).__name__} is not a table").help(
-            "give a path, or a pyarrow, Polars or pandas table"
-        )
+        codes.SPINE_FORMAT.nowhere(f"a {type(given).__name__} is not a table").help(advice)
     )
 
 
@@ -134,7 +147,8 @@ def _read_text(path: Path, kind: str, session: Session) -> Spine:
         names = columns = tuple(row[0] for row in listed)
         group = Group("jsonl", (path,), tuple((name, JSON) for name in names))
     if not names:
-        raise AstrafsError(codes.SPINE_COLUMN.nowhere(f"`{path.name}` has no columns"))
+        advice = 'each of its lines is one JSON object: `{"user_id": 1, "t": ...}`'
+        raise AstrafsError(codes.SPINE_COLUMN.nowhere(f"`{path.name}` has no columns").help(advice))
     listed_columns = ", ".join(ident(column) for column in columns)
     query = f"SELECT {listed_columns} FROM {group.scan(columns)}"
     schema = pa.schema([(column, pa.string()) for column in columns])

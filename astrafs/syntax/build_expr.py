@@ -162,7 +162,7 @@ class ExprBuilder(BaseBuilder):
     def index(self, c: Children) -> ast.Index:
         ident = self.any_name(c[0])
         base = ast.Name(ident, None, ident.span)
-        return ast.Index(base, c[2], self.between(c[0], c[3]))
+        return ast.Index(base, c[2] or (), self.between(c[0], c[3]))
 
     def call(self, c: Children) -> ast.CallExpr:
         callee, _, args, _, where, close = c

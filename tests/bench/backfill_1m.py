@@ -110,8 +110,8 @@ def child_scan(folder: Path, threads: int) -> None:
     before = time.perf_counter()
     con = duckdb.connect(config={"threads": threads})
     con.execute(
-        "SELECT sum(user_id), sum(amount), sum(shop), max(at), max(id) "
-        f"FROM '{folder}/events/*.parquet'"
+        "SELECT sum(user_id), sum(amount), sum(shop), max(epoch_us(e.at)), max(id) "
+        f"FROM '{folder}/events/*.parquet' e"
     ).fetchall()
     emit(seconds=time.perf_counter() - before)
 

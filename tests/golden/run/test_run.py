@@ -40,7 +40,7 @@ def come_of(blocks: dict[str, str], root: Path) -> str:
         report = astrafs.load(root).backfill_to(root / "result.csv", **ask)
     except astrafs.AstrafsError as error:
         assert not (root / "result.csv").exists()
-        text = render(error.diagnostics, {}).replace(str(root), "/project")
+        text = render(error.diagnostics, error.files).replace(str(root), "/project")
         # Which of several offending rows the engine meets first is its own affair.
         return OPERANDS.sub(r"\1 (...)", text).rstrip() + "\n"
     text = report.output.read_text(encoding="utf-8")
