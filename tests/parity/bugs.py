@@ -327,10 +327,10 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "sum_truncated",
-        _EXACT,
-        "return math.ldexp(float((whole << REST_BITS) + rest), -REST_BITS)",
-        "return math.ldexp(float((whole << REST_BITS) + (rest >> 60 << 60)), -REST_BITS)",
-        "a float sum loses what lies below 2^-26",
+        "astrafs/kernels/compensated.py",
+        "tail, lost = _two_sum(error, bottom)",
+        "tail, lost = _two_sum(error, bottom * 0.0)",
+        "a float sum loses what lies below 2^-53",
         "agg.sum.float",
     ),
     Bug(
