@@ -15,6 +15,7 @@ from astrafs.config import FILE_NAME
 from astrafs.diagnostics.codes import config as codes
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
+from astrafs.diagnostics.suggest import closest
 from astrafs.source import SourceFile
 from astrafs.syntax.characters import decode
 
@@ -57,7 +58,7 @@ def open_workspace(path: Path, sink: Sink) -> Workspace:
     does not exist.
     """
     if not path.exists():
-        raise AstrafsError(usage.MISSING_FILE.nowhere(f"there is no file or directory `{path}`"))
+        raise AstrafsError(missing(path, f"there is no file or directory `{path}`"))
     root = find_root(path)
     if path.is_dir():
         files = read_files(root, sink)
@@ -107,6 +108,22 @@ def read_files(root: Path, sink: Sink) -> tuple[SourceFile, ...]:
         )
         return ()
     return tuple(file for path in paths for file in _read(root, path, sink))
+
+
+def missing(path: Path, title: str) -> Diagnostic:
+    """Say that a path on the command line does not exist, and which one does."""
+    found = usage.MISSING_FILE.nowhere(title)
+    near = nearby(path)
+    return found if near is None else found.help(f"did you mean `{path.with_name(near)}`?")
+
+
+def nearby(path: Path) -> str | None:
+    """Return the name in the directory of ``path`` that its own is most likely a misspelling of."""
+    try:
+        with os.scandir(path.parent) as entries:
+            return closest(path.name, sorted(entry.name for entry in entries))
+    except OSError:
+        return None
 
 
 def _find(root: Path, sink: Sink) -> Iterator[str]:

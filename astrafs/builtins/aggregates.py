@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from astrafs.builtins.spec import AggregateFunction, Class, Example, Mismatch, Signature, State
+from astrafs.builtins.spec import AggregateFunction, Class, Example, Mismatch, Signature
 from astrafs.typesys import BOOL, INT, Kind, Type, decimal
 
 Types = tuple[Type, ...]
@@ -119,34 +119,27 @@ def _condition_rule(types: Types, _constants: tuple[Any, ...]) -> Signature:
 
 # --- exact totals in DuckDB
 
-_COUNT = State("1", "HUGEINT")
-_WHOLE = State("trunc({0})::HUGEINT", "HUGEINT")
-_REST = State(f"(({{0}} - trunc({{0}})) * {2**86}::DOUBLE)::HUGEINT", "HUGEINT")
+_COUNT = "1"
+_WHOLE = "trunc({0})::HUGEINT"
+_REST = f"(({{0}} - trunc({{0}})) * {2**86}::DOUBLE)::HUGEINT"
 
 
-def _sum_states(types: Types) -> tuple[State, ...]:
-    taken = types[0]
-    match taken.kind:
-        case Kind.FLOAT:
-            return (_WHOLE, _REST)
-        case Kind.DECIMAL:
-            return (State("{0}", f"DECIMAL(38, {taken.scale})"),)
-        case _:
-            return (State("{0}", "HUGEINT"),)
+def _sum_states(types: Types) -> tuple[str, ...]:
+    return (_WHOLE, _REST) if types[0].kind is Kind.FLOAT else ("{0}",)
 
 
-def _count_states(_types: Types) -> tuple[State, ...]:
+def _count_states(_types: Types) -> tuple[str, ...]:
     return (_COUNT,)
 
 
-def _mean_states(types: Types) -> tuple[State, ...]:
+def _mean_states(types: Types) -> tuple[str, ...]:
     return (*_sum_states(types), _COUNT)
 
 
-def _moment_states(types: Types) -> tuple[State, ...]:
+def _moment_states(types: Types) -> tuple[str, ...]:
     taken = types[0]
     if taken.kind is Kind.FLOAT:
-        squares = tuple(State(f"af_square({{0}}).l{limb}", "HUGEINT") for limb in range(6))
+        squares = tuple(f"af_square({{0}}).l{limb}" for limb in range(6))
         return (_COUNT, _WHOLE, _REST, *squares)
     whole = "{0}::HUGEINT"
     if taken.kind is Kind.DECIMAL:
@@ -155,9 +148,9 @@ def _moment_states(types: Types) -> tuple[State, ...]:
     square = f"({whole} * {whole})"
     return (
         _COUNT,
-        State(whole, "HUGEINT"),
-        State(f"{square} // {2**60}", "HUGEINT"),
-        State(f"{square} % {2**60}", "HUGEINT"),
+        whole,
+        f"{square} // {2**60}",
+        f"{square} % {2**60}",
     )
 
 
@@ -209,12 +202,12 @@ def _all_finish(totals: tuple[str, ...], _types: Types, _result: Type) -> str:
     return f"{totals[0]} = 0"
 
 
-def _any_states(_types: Types) -> tuple[State, ...]:
-    return (State("{0}::BIGINT", "HUGEINT"),)
+def _any_states(_types: Types) -> tuple[str, ...]:
+    return ("{0}::BIGINT",)
 
 
-def _all_states(_types: Types) -> tuple[State, ...]:
-    return (State("(NOT {0})::BIGINT", "HUGEINT"),)
+def _all_states(_types: Types) -> tuple[str, ...]:
+    return ("(NOT {0})::BIGINT",)
 
 
 def _moment(name: str, root: bool, sample: bool, doc: str, *examples: Example) -> AggregateFunction:

@@ -93,28 +93,16 @@ class Class(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """One running total of an invertible aggregate.
-
-    ``row`` is the DuckDB text of what a row adds (holes ``{0}``, ``{1}`` for the inputs),
-    ``sql_type`` the type of the totals. Totals are exact integers or decimals, so rows may be
-    subtracted again in any order.
-    """
-
-    row: str
-    sql_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class AggregateFunction:
     """An aggregate. Rows whose condition is not true or with a null input are never seen by it.
 
-    ``states`` (argument types -> states) and ``finish`` (totals' SQL texts, argument types, result
-    type -> SQL text) serve the invertible class. ``merge`` names the SQL function that joins two
+    The invertible class keeps running totals, exact integers or decimals, so that rows may be
+    subtracted again in any order: ``states`` (argument types -> DuckDB texts) says what a row adds
+    to each (holes ``{0}``, ``{1}`` for the inputs) and ``finish`` (totals' texts, argument types,
+    result type -> text) makes the value. ``merge`` names the SQL function that joins two
     states of the semigroup class (``min`` or ``max``): of the input itself, or for the ordered
     class of the row's rank in (e, key) order. ``keep_nulls`` lets rows with a null input take part
-    (``first_row``). ``kernels`` names the functions of ``astrafs.kernels`` that ``states`` and
-    ``finish`` call.
+    (``first_row``).
     """
 
     name: str
@@ -123,7 +111,7 @@ class AggregateFunction:
     kind: Class
     empty: Any
     doc: str
-    states: Callable[[tuple[Type, ...]], tuple[State, ...]] | None = None
+    states: Callable[[tuple[Type, ...]], tuple[str, ...]] | None = None
     finish: Callable[[tuple[str, ...], tuple[Type, ...], Type], str] | None = None
     merge: str = ""
     keep_nulls: bool = False

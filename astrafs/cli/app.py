@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from astrafs._version import __version__
-from astrafs.cli import backfill, check, compile, console, explain, fmt, init
+from astrafs.cli import backfill, check, compile, console, explain, fmt, init, signals
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import Diagnostic
 
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _prepare(stream)
     console.settings.debug = bool(os.environ.get(console.DEBUG_VARIABLE))
     console.settings.colour = console.Colour.AUTO
+    console.settings.stopped = False
     before, after = _split(given)
     if "--debug" in before:
         console.settings.debug = True
@@ -93,6 +94,8 @@ def _dispatch(arguments: list[str]) -> int:
         if message is None:
             raise
         return console.fail(_usage_diagnostic(error, message))
+    if result == signals.INTERRUPTED:  # the command-line library's answer to a signal, unsaid
+        return console.interrupted()
     return result if isinstance(result, int) else console.OK
 
 

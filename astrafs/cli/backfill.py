@@ -19,6 +19,7 @@ from astrafs.cli.values import parse_pairs
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.workspace import missing
 
 if TYPE_CHECKING:
     from astrafs.runtime.backfill import Report
@@ -108,8 +109,7 @@ def run(
     """Compute a view for every row of a spine, for a grid of times, or for all keys at one time."""
     _check_mode(spine, time_column, keys, (start, end, every))
     pairs = parse_pairs("--key", keys or ())
-    if spine is not None and not spine.is_file():
-        raise AstrafsError(codes.MISSING_FILE.nowhere(f"--spine: there is no file `{spine}`"))
+    _check_spine(spine)
     _check_times(as_of, start, end, every)
     _check_output(output, spine)
     began = time.monotonic()
@@ -144,11 +144,11 @@ def run(
         )
         place = Place(config.root, config.roots, config.sources)
         done = to_file(program, place, request, output, None if form is None else str(form))
-    console.write(_summary(done, time.monotonic() - began))
+    console.write(_summary(done, spine, time.monotonic() - began))
     return console.OK
 
 
-def _summary(done: Report, seconds: float) -> str:
+def _summary(done: Report, spine: Path | None, seconds: float) -> str:
     """Say what was written; what was set aside is part of it."""
     ok = console.styled("wrote", Style.ADDED, sys.stdout)
     size = f"{count(done.rows, 'row')}, {count(len(done.features), 'feature')}"
@@ -156,7 +156,27 @@ def _summary(done: Report, seconds: float) -> str:
     lines += [f"  manifest  {done.manifest}", f"  digest    {done.digest}"]
     for aside in done.quarantined:
         lines.append(f"  set aside {count(aside.count, 'row')} of {aside.source}: {aside.rule}")
+        lines += [f"            {path}" for path in aside.paths]
+    if done.rows == 0:
+        lines.append(f"  no rows   {_why_empty(spine)}")
     return "\n".join(lines) + "\n"
+
+
+def _why_empty(spine: Path | None) -> str:
+    if spine is not None:
+        return "the spine has none"
+    return "no key occurs in a row of the sources that is visible at these times"
+
+
+def _check_spine(spine: Path | None) -> None:
+    """Refuse a spine that is not there."""
+    if spine is None or spine.is_file():
+        return
+    if spine.is_dir():
+        raise AstrafsError(
+            codes.MISSING_FILE.nowhere(f"--spine: `{spine}` is a directory").help("name a file")
+        )
+    raise AstrafsError(missing(spine, f"--spine: there is no file `{spine}`"))
 
 
 def _check_times(as_of: str, start: str | None, end: str | None, every: str | None) -> None:
@@ -172,7 +192,15 @@ def _check_times(as_of: str, start: str | None, end: str | None, every: str | No
 
 
 def _check_output(output: Path, spine: Path | None) -> None:
-    """Refuse outputs that a finished file must not replace: a device, a directory, the spine."""
+    """Refuse outputs that a finished file must not replace (a device, a directory, the spine), or
+    that have nowhere to stand.
+    """
+    if not output.parent.is_dir():
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{output}` cannot be written: no such directory").help(
+                f"create the directory `{output.parent}` first"
+            )
+        )
     if output.exists() and not output.is_file():
         kind = "a directory" if output.is_dir() else "not a regular file"
         raise AstrafsError(codes.CANNOT_WRITE.nowhere(f"`{output}` is {kind}").help("name a file"))

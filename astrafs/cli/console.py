@@ -15,6 +15,7 @@ from typing import ParamSpec, TextIO
 
 import typer
 
+from astrafs.cli import signals
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.codes.run import BAD_REQUEST
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
@@ -22,7 +23,7 @@ from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.source import SourceFile
 
-OK, PROBLEMS, USAGE, INTERNAL, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
+OK, PROBLEMS, USAGE, INTERNAL, PIPE_CLOSED = 0, 1, 2, 70, 141
 PIPED_WIDTH = 100
 MAX_WIDTH = 140
 DEBUG_VARIABLE = "ASTRAFS_DEBUG"
@@ -48,10 +49,13 @@ class Colour(StrEnum):
 
 @dataclass(slots=True)
 class Settings:
-    """What the options before the command say; set once by ``main``."""
+    """What the options before the command say, set once by ``main``; and whether a signal has been
+    told.
+    """
 
     colour: Colour = Colour.AUTO
     debug: bool = False
+    stopped: bool = False
 
 
 settings = Settings()
@@ -195,13 +199,20 @@ def guarded(body: Callable[[], int]) -> int:
     except typer.Exit as error:
         return int(error.exit_code)
     except KeyboardInterrupt:
-        tell("\ninterrupted; nothing was written")
-        return INTERRUPTED
+        return interrupted()
     except BrokenPipeError:
         close_quietly()
         return PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the one net: a traceback is of no use to a user
         return _internal(error)
+
+
+def interrupted() -> int:
+    """Say, once, that a signal stopped the command; return its exit code."""
+    if not settings.stopped:
+        settings.stopped = True
+        tell("\ninterrupted; nothing was written")
+    return signals.stopped()
 
 
 def close_quietly() -> None:

@@ -1,16 +1,21 @@
-"""The program ``astrafs``: loads the command line, and answers Ctrl-C even while it loads."""
+"""The program ``astrafs``: loads the command line, and answers Ctrl-C and SIGTERM even while it
+loads.
+"""
 
 from __future__ import annotations
 
 import sys
 
+from astrafs.cli import signals
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
+        signals.install()
         from astrafs.cli.app import main as run
 
         run()
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; nothing was written\n")
-        sys.exit(130)
+        sys.exit(signals.stopped())

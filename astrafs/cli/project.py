@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +60,8 @@ def compile_path(
     else:
         workspace = open_workspace(Path(path), sink)
     config = load_config(workspace.root, env, sink)
-    program = compile_project(workspace.files, sink) if workspace.files else None
+    with _no_collection():
+        program = compile_project(workspace.files, sink) if workspace.files else None
     if program is not None:
         check_overrides(config, program.bindings, sink)
     effective = config.levels if levels is None else levels.over(config.levels)
@@ -67,6 +70,20 @@ def compile_path(
     if config.file is not None:
         files[config.file.path] = config.file
     return Compiled(workspace, config, program, found, files)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold back the collector of cyclic garbage: compiling makes many objects and next to no
+    cycles, so that its passes are a quarter of the time, for nothing.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def usable_program(compiled: Compiled) -> Program | None:

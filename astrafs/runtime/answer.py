@@ -31,6 +31,7 @@ from astrafs.runtime.spine import SpineColumn
 from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_spine
 from astrafs.source import Span
 from astrafs.typesys import TIMESTAMP, Type
+from astrafs.workspace import missing
 
 Mode = Literal["spine", "known_keys", "grid"]
 
@@ -152,7 +153,7 @@ def _given(request: Request, root: Path) -> tuple[Spine | None, InputFile | None
         case str() | Path():
             path = Path(request.spine)
             if not path.exists():
-                raise AstrafsError(codes.UNREADABLE_FILE.nowhere(f"there is no spine `{path}`"))
+                raise AstrafsError(missing(path, f"there is no spine `{path}`"))
             file = paths.inspect(path.resolve(), root)
             return read_spine(path), file
         case _:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import threading
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
+
+_SYSTEM_WORDS = re.compile(r"\[errno \d+\] (.+)", re.IGNORECASE)
 
 
 class AtomicFile:
@@ -47,7 +50,9 @@ def refused(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        # Arrow's errors hold the system's words at their end.
+        words = _SYSTEM_WORDS.search(str(error))
+        reason = (error.strerror or (words[1] if words is not None else str(error))).lower()
         raise AstrafsError(
             codes.CANNOT_WRITE.nowhere(f"`{target}` cannot be written: {reason}")
         ) from None
@@ -94,22 +99,22 @@ def write_parquet(target: Path, schema: pa.Schema, batches: Iterable[pa.RecordBa
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C for a moment (only the main thread receives it)."""
+    """Hold back Ctrl-C and SIGTERM for a moment (only the main thread receives them)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = [number for number, handler in before.items() if handler not in (None, signal.SIG_IGN)]
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in held:
+            signal.signal(number, before[number])
     if came:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(came[0])
 
 
 def _sync_directory(directory: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import identity, ir
 from astrafs.plan.program import Program
@@ -125,7 +125,7 @@ def _refuse_input(target: Path, answer: Answer) -> None:
     place = target.resolve()
     if any(file.path == place for file in _all_files(answer)):
         raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"`{target}` is an input of this run").help(
+            usage.CANNOT_WRITE.nowhere(f"`{target}` is an input of this run").help(
                 "write the result to another file"
             )
         )

@@ -17,8 +17,8 @@ from astrafs.values.errors import MARK
 _RAISED = re.compile(re.escape(MARK) + r"\|(AFS\d{4})\|([^\n]*)")
 _NO_SPACE = ("No space left", "disk full", "max_temp_directory_size", "temporary directory")
 _READING = ("reading ", "opening ")
-# What damage in a file never causes: a statement that makes no sense. Whatever else a reader meets is
-# the file's fault; the engine has an exception for each thing that can be wrong with one.
+# A statement that makes no sense is never caused by a damaged file. Whatever else a reader meets is
+# the file's fault, and the engine has many exceptions for that.
 _OUR_MISTAKES = (
     duckdb.ParserException,
     duckdb.BinderException,
@@ -32,10 +32,15 @@ _FILE = re.compile(r"(?:^\s*file = |\bfile [\"'])(?P<path>[^\"'\n]+)", re.MULTIL
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether the engine stopped because the user asked (Ctrl-C comes as one of two)."""
-    return isinstance(error, duckdb.InterruptException) or (
-        isinstance(error, RuntimeError) and "interrupted" in str(error).lower()
-    )
+    """Whether the engine stopped because the user asked: Ctrl-C comes as one of two, and from a
+    kernel wrapped in a third.
+    """
+    if isinstance(error, duckdb.InterruptException):
+        return True
+    message = str(error)
+    if isinstance(error, duckdb.Error):
+        return "KeyboardInterrupt" in message
+    return isinstance(error, RuntimeError) and "interrupted" in message.lower()
 
 
 def translate(error: Exception, doing: str) -> AstrafsError:

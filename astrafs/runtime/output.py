@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 
 FORMATS = ("parquet", "csv", "arrow")
@@ -33,14 +33,14 @@ def format_of(path: Path, given: str | None) -> str:
         found = _ENDINGS.get(path.suffix.lower())
         if found is None:
             raise AstrafsError(
-                codes.CANNOT_WRITE.nowhere(
-                    f"`{path.name}` ends in nothing that tells a format"
-                ).help("end it in .parquet, .csv or .arrow, or name the format")
+                codes.BAD_VALUE.nowhere(f"`{path.name}` ends in nothing that tells a format").help(
+                    "end it in .parquet, .csv or .arrow, or name the format: `--format parquet`"
+                )
             )
         return found
     if given not in FORMATS:
         raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"`{given}` is no output format").help(
+            codes.BAD_VALUE.nowhere(f"`{given}` is no output format").help(
                 "use parquet, csv or arrow"
             )
         )

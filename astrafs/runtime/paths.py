@@ -14,7 +14,7 @@ from pathlib import Path
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
-from astrafs.diagnostics.suggest import closest
+from astrafs.workspace import nearby
 
 _MAGIC = "*?["
 _BLOCK = 1 << 20
@@ -136,17 +136,6 @@ def _nothing(source: str, pattern: str, base: Path) -> Diagnostic:
     if near is not None:
         found = found.help(f"did you mean `{(Path(pattern).parent / near).as_posix()}`?")
     return found.help("mend the pattern, or override it for this environment in `astrafs.toml`")
-
-
-def nearby(path: Path) -> str | None:
-    """Return the name in the directory of ``path`` that its own is most likely a misspelling of."""
-    if any(sign in str(path.parent) for sign in _MAGIC):
-        return None
-    try:
-        with os.scandir(path.parent) as entries:
-            return closest(path.name, sorted(entry.name for entry in entries))
-    except OSError:
-        return None
 
 
 def _outside(source: str, pattern: str, place: Path, allowed: Sequence[Path]) -> Diagnostic:

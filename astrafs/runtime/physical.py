@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ def header(path: Path) -> tuple[str, ...]:
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise AstrafsError(_not_utf8(path, "it is UTF-16"))
         text_ = start.decode("utf-8-sig", errors="surrogateescape")
-        names = next(csv.reader(text_.splitlines(keepends=True), strict=True), None)
+        names = next(csv.reader(io.StringIO(text_, newline=""), strict=True), None)
     except (OSError, csv.Error) as error:
         raise AstrafsError(
             codes.UNREADABLE_FILE.nowhere(f"`{path.name}` cannot be read: {error}")

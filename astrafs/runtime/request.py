@@ -72,6 +72,7 @@ def check(plan: ir.Plan, request: Request) -> Job:
     """Return the job that ``request`` means for ``plan``; raises :class:`AstrafsError` where it is
     not clear.
     """
+    _check_kinds(request)
     view = find_view(plan, request.view)
     entity = next(entity for entity in plan.entities if entity.name == view.entity)
     chosen = _pick(view, request.features)
@@ -92,6 +93,43 @@ def check(plan: ir.Plan, request: Request) -> Job:
             )
         )
     return Job(request, chosen, entity, as_of, _grid(request))
+
+
+def _check_kinds(request: Request) -> None:
+    """Refuse arguments from Python that are not of the kind that is wanted."""
+    problems = []
+    for name in ("limit", "threads"):
+        value = getattr(request, name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            problems.append(
+                usage.BAD_VALUE.nowhere(f"{name}: {value!r} is no whole number").help(
+                    f"write `{name}=4`"
+                )
+            )
+    features: object = request.features
+    if isinstance(features, str):
+        listed = ", ".join(f'"{one.strip()}"' for one in features.split(","))
+        problems.append(
+            usage.BAD_VALUE.nowhere(
+                "features: this is one text, and a list of names is wanted"
+            ).help(f"write `features=[{listed}]`")
+        )
+    keys: object = request.keys
+    if not isinstance(keys, Mapping):
+        problems.append(
+            usage.BAD_VALUE.nowhere(
+                "keys: names of keys and of the spine's columns are wanted"
+            ).help('write `keys={"user_id": "customer"}`')
+        )
+    memory: object = request.memory_limit
+    if memory is not None and not isinstance(memory, str):
+        problems.append(
+            usage.BAD_VALUE.nowhere(f"memory_limit: {memory!r} is no size").help(
+                'write a size such as `memory_limit="2GB"`'
+            )
+        )
+    if problems:
+        raise AstrafsError(*problems)
 
 
 def find_view(plan: ir.Plan, name: str) -> ir.View:

@@ -288,6 +288,8 @@ def _refused(refusal: Refusal, column: SpineColumn, physical: str, library: str)
     title = f"the spine's column `{own}` holds {stored}, and the view takes `{column.type}`"
     if column.is_time:
         title = f"the spine's prediction times in `{own}` are {stored}, which are no instants"
+    if physical.startswith("TIMESTAMP"):
+        title = f"the spine's times in `{own}` have no time zone, so they are no instants"
     found = codes.SPINE_TYPE.nowhere(title)
     if column.type.kind is not Kind.TIMESTAMP:
         return found.help(advice.convert_to(column.type, own, physical, library))

@@ -94,7 +94,9 @@ def from_object(given: object) -> Spine:
             return Spine(_checked(table), library=library, index=index)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise AstrafsError(
-                codes.SPINE_FORMAT.nowhere("the spine cannot be read as Arrow").note(str(error))
+                codes.SPINE_FORMAT.nowhere("the spine cannot be read as Arrow").note(
+                    "; ".join(str(one) for one in error.args)
+                )
             ) from None
     advice = "give a path, or a pyarrow, Polars or pandas table"
     if type(given).__name__ == "LazyFrame":

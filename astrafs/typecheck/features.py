@@ -80,7 +80,9 @@ class FeatureChecker:
                 feature=symbol,
             )
             value = env.check(tree.value, ctx, target)
-            value = assign(value, target, tree.type, f"feature `{symbol.id.name}`", sink)
+            fitted = assign(value, target, tree.type, f"feature `{symbol.id.name}`", sink)
+            # Of the wrong type, it may still read what it must not: the leakage pass looks at it.
+            value = value if fitted.failed and not value.is_composite else fitted
         feature = ir.Feature(
             symbol.id,
             target,

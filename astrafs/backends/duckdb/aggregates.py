@@ -90,7 +90,7 @@ def _totals(
     names: dict[ir.Aggregate, str],
     subject: str,
 ) -> Answer:
-    states: dict[tuple[str, str], tuple[str, str]] = {}
+    states: dict[tuple[str, str], str] = {}
     finishes: list[tuple[ir.Aggregate, str]] = []
     for entry in inputs:
         row = AGGREGATES[entry.aggregate.function]
@@ -101,17 +101,17 @@ def _totals(
         holes = [ident(value) for value in entry.values]
         totals = []
         for state in row.states(types):
-            value = state.row
+            value = state
             for place, hole in enumerate(holes):
                 value = value.replace(f"{{{place}}}", hole)
-            found = states.setdefault((condition, value), (f"@s{len(states)}", state.sql_type))
-            totals.append(f"coalesce({ident(found[0])}, 0)")
+            name = states.setdefault((condition, value), ident(f"@s{len(states)}"))
+            totals.append(f"coalesce({name}, 0)")
         finishes.append((entry.aggregate, row.finish(tuple(totals), types, entry.aggregate.type)))
 
-    names_of = [ident(name) for name, _ in states.values()]
+    names_of = list(states.values())
     rows = "".join(
-        f",\n    {_guarded(condition, value)} AS {ident(name)}"
-        for (condition, value), (name, _) in states.items()
+        f",\n    {_guarded(condition, value)} AS {name}"
+        for (condition, value), name in states.items()
     )
     gained = ", ".join(f"sum({name}) AS {name}" for name in names_of)
     lost = ", ".join(f"-sum({name})" for name in names_of)
