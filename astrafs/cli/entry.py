@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import sys
 
-from astrafs.cli import signals
+from astrafs.cli import imports, signals
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         signals.install()
+        imports.leave_out_pandas()
         from astrafs.cli.app import main as run
 
         run()

@@ -26,7 +26,7 @@ def settling_column(scene: Scene, column: ir.SourceColumn) -> Story:
     old = nice(max(settles - lag, young), far)
     if far is not None and far <= settles - lag:
         old = nice(young, far)
-    change = nice(0, settles - lag - young)
+    change = nice(max(0, -young), settles - lag - young)
     found = search(scene, column, (-old, -young), kind="changes")
     first, at_t, later = found.cells if found else stand_ins(column)
     return Story(

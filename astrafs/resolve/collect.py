@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import plan as plan_codes
@@ -20,6 +20,8 @@ from astrafs.resolve.symbols import (
 from astrafs.source import Span
 from astrafs.syntax import ast
 
+MAX_COMPARED = 300_000
+
 
 def suggest(found: Diagnostic, name: str, candidates: Iterable[str], span: Span) -> Diagnostic:
     """Add "did you mean" with a fix to ``found`` if a candidate is near to ``name``."""
@@ -29,6 +31,21 @@ def suggest(found: Diagnostic, name: str, candidates: Iterable[str], span: Span)
     return found.help(f"did you mean `{near}`?").fix(
         f"write `{near}`", Edit(span, near), safe=False
     )
+
+
+def suggest_within(
+    found: Diagnostic,
+    name: str,
+    candidates: Callable[[], Collection[str]],
+    span: Span,
+    symbols: Symbols,
+) -> Diagnostic:
+    """Add "did you mean" as :func:`suggest` does, for as long as the project's comparisons last."""
+    if symbols.compared > MAX_COMPARED:
+        return found
+    known = candidates()
+    symbols.compared += len(known)
+    return suggest(found, name, known, span)
 
 
 def collect_symbols(

@@ -202,6 +202,8 @@ class Expander:
         self, block: _Block, items: tuple[ast.FeatureItem, ...], loops: dict[str, ast.Expr]
     ) -> None:
         for item in items:
+            if loops and self.symbols.repeats.exhausted(item.span, self.sink):
+                self.full = True
             if self.full:
                 return
             match item:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from astrafs.plan.ir import FeatureId
+from astrafs.resolve.repeats import Repeats
 from astrafs.source import Span
 from astrafs.syntax import ast
 
@@ -98,16 +99,27 @@ class Lost:
     """Names that the text of a file with syntax errors seems to declare."""
 
     _DECLARED = re.compile(
-        r"\b(?:source|table|stream|entity|request|unit|const|window|fn|view)\s+`?(\w+)"
+        r"\b(?:source|table|stream|entity|request|unit|const|window|fn|view)\s{1,99}`?(\w{1,200})"
     )
-    _FIELD = re.compile(r"`?([\w{}]+)`?\s*(?:@\s*\d+\s*)?:")
-    _PLACEHOLDER = re.compile(r"\{\w*\}")
+    # Every repetition has a bound, and starts only where a word does: the text may be anything.
+    _FIELD = re.compile(r"(?<![\w{}])([\w{}]{1,200})`?\s{0,9}(?:@\s?\d{1,9}\s{0,9})?:")
+    _PLACEHOLDER = re.compile(r"(?:\{\w*\})+")
+    _MOST_PLACEHOLDERS = 3
 
     def __init__(self, text: str) -> None:
         names = {*self._DECLARED.findall(text), *self._FIELD.findall(text)}
         self._plain = frozenset(name for name in names if "{" not in name and "}" not in name)
-        patterns = (self._PLACEHOLDER.sub(r"\\w+", name) for name in sorted(names - self._plain))
+        patterns = map(self._pattern, sorted(names - self._plain))
         self._made = re.compile("|".join(name for name in patterns if "{" not in name) or r"(?!)")
+
+    @classmethod
+    def _pattern(cls, name: str) -> str:
+        """Return the expression for what a template may make of ``name``, loose where it has many
+        variables.
+        """
+        fixed = cls._PLACEHOLDER.split(name)
+        loose = r"\w*" if len(fixed) > cls._MOST_PLACEHOLDERS + 1 else ""
+        return r"\w+".join(fixed[: cls._MOST_PLACEHOLDERS + 1]) + loose
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (
@@ -183,6 +195,9 @@ class Symbols:
     features: dict[str, dict[str, Versions]] = field(default_factory=dict)
     withheld: set[tuple[str, str]] = field(default_factory=set)
     """(entity, name) of features that were refused as a whole; references to them stay silent."""
+    repeats: Repeats = field(default_factory=Repeats)
+    compared: int = 0
+    """How many names were compared for did-you-mean, which thousands of typos do not all get."""
 
     def is_lost(self, name: str) -> bool:
         """Whether a syntax error somewhere may have cost the declaration of ``name``."""

@@ -11,7 +11,7 @@ import duckdb
 from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.codes import backend as backend_codes
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.model import AstrafsError, Code, Diagnostic
 from astrafs.values.errors import MARK
 
 _RAISED = re.compile(re.escape(MARK) + r"\|(AFS\d{4})\|([^\n]*)")
@@ -55,7 +55,7 @@ def _diagnose(error: Exception, doing: str) -> Diagnostic:
     where = f"while {doing}"
     raised = _RAISED.search(message)
     if raised is not None and raised[1] in ALL:
-        return ALL[raised[1]].nowhere(raised[2].strip()).note(where)
+        return _raised(ALL[raised[1]], raised[2].strip()).note(where)
     first = message.split("\n", 1)[0]
     if any(mark in message for mark in _NO_SPACE) or _errno(error) == errno.ENOSPC:
         return (
@@ -78,6 +78,15 @@ def _diagnose(error: Exception, doing: str) -> Diagnostic:
     return backend_codes.ENGINE_FAILED.nowhere().note(where).note(_short(message))
 
 
+def _raised(code: Code, text: str) -> Diagnostic:
+    """Return what a kernel said. Where a sum takes no such value, that is the value and its row."""
+    if code != codes.SUM_RANGE:
+        return code.nowhere(text)
+    return code.nowhere(f"{code.title}: {text}").help(
+        "mend the row, or bound the column with an `expect` on its source"
+    )
+
+
 def _unreadable(message: str, where: str) -> Diagnostic:
     """Say which file is damaged and where, without the engine's advice about its own options."""
     file = _FILE.search(message)
@@ -85,7 +94,8 @@ def _unreadable(message: str, where: str) -> Diagnostic:
     found = codes.UNREADABLE_FILE.nowhere(title).note(where)
     text = re.split(r"\n(?:Possible|Try )", message, maxsplit=1)[0]
     words = _short(text.removeprefix("Invalid Input Error: ").removeprefix("IO Error: "))
-    return found.note(words)
+    found = found.note(words)
+    return found.help("save it as UTF-8") if "utf-8" in words.lower() else found
 
 
 def _range(first: str, where: str) -> Diagnostic:

@@ -128,6 +128,11 @@ def _check_kinds(request: Request) -> None:
                 'write a size such as `memory_limit="2GB"`'
             )
         )
+    aside = request.quarantine
+    if aside is not None and aside.exists() and not aside.is_dir():
+        problems.append(
+            usage.BAD_VALUE.nowhere(f"quarantine: `{aside}` is a file").help("name a directory")
+        )
     if problems:
         raise AstrafsError(*problems)
 

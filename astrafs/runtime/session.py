@@ -8,6 +8,7 @@ the thread that made it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -133,13 +134,13 @@ class Session:
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Make ``data`` readable as the relation ``name``."""
-        self._guard()
-        self._connection.register(name, data)
+        with self._translated("reading a table"):
+            self._connection.register(name, data)
 
     def unregister(self, name: str) -> None:
         """Forget the relation ``name``."""
-        self._guard()
-        self._connection.unregister(name)
+        with self._translated("reading a table"):
+            self._connection.unregister(name)
 
     def add_function(
         self, name: str, function: Any, parameters: Sequence[str], result: str
@@ -147,35 +148,29 @@ class Session:
         """Make ``function`` (Arrow arrays in, one out; it sees nulls) callable from statements as
         ``name``.
         """
-        self._guard()
         # The binding's stubs know only its own enumerations here; at run time it takes their names.
         create: Any = self._connection.create_function
-        create(
-            name,
-            function,
-            list(parameters),
-            result,
-            type="arrow",
-            null_handling="special",
-            side_effects=False,
-        )
+        with self._translated("preparing the run"):
+            create(
+                name,
+                function,
+                list(parameters),
+                result,
+                type="arrow",
+                null_handling="special",
+                side_effects=False,
+            )
         self._functions.append(name)
 
     def run(self, sql: str, doing: str) -> None:
         """Execute one statement for its effect."""
-        self._guard()
-        try:
+        with self._translated(doing):
             self._connection.execute(sql)
-        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
-            raise self._failure(error, doing) from None
 
     def rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         """Return all rows of a query, as Python values. For few rows."""
-        self._guard()
-        try:
+        with self._translated(doing):
             return self._connection.sql(sql).fetchall()
-        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
-            raise self._failure(error, doing) from None
 
     def columns(self, sql: str, doing: str) -> list[tuple[str, str]]:
         """Return (name, engine type) of each column of a query, without running it."""
@@ -185,33 +180,36 @@ class Session:
         """Yield the rows of a query in Arrow batches. Nothing else may run until it is exhausted or
         closed.
         """
-        self._guard()
         reader: pa.RecordBatchReader | None = None
-        try:
-            reader = self._connection.sql(sql).to_arrow_reader(batch_rows)
-            yield from reader
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
-            raise self._failure(error, doing) from None
-        finally:
-            if reader is not None:
-                reader.close()
+        with self._translated(doing):
+            try:
+                reader = self._connection.sql(sql).to_arrow_reader(batch_rows)
+                yield from reader
+            finally:
+                if reader is not None:
+                    reader.close()
 
     def schema(self, sql: str, doing: str) -> pa.Schema:
         """Return the Arrow schema that ``stream`` would give."""
-        self._guard()
-        try:
+        with self._translated(doing):
             reader = self._connection.sql(f"SELECT * FROM ({sql}) LIMIT 0").to_arrow_reader(1)
             found = reader.schema
             reader.close()
             return found
-        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
-            raise self._failure(error, doing) from None
 
-    def _guard(self) -> None:
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        """Turn what the engine raises while it is ``doing`` something into diagnostics, and its
+        ways to say that it was interrupted into one.
+        """
         if threading.get_ident() != self._thread:
             raise RuntimeError("a session belongs to the thread that opened it")
+        try:
+            yield
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
+            raise self._failure(error, doing) from None
 
     def _failure(self, error: BaseException, doing: str) -> BaseException:
         if errors.is_interrupt(error):
@@ -226,8 +224,8 @@ def _release(connection: duckdb.DuckDBPyConnection, functions: list[str], spill:
         # Functions left behind make the binding complain on stderr when the interpreter ends.
         for name in functions:
             connection.remove_function(name)
-    except duckdb.Error:
-        pass
+    except (duckdb.Error, RuntimeError):
+        pass  # a statement was interrupted just now; there is nothing left to save
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)

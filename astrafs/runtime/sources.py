@@ -105,12 +105,18 @@ class SourceReader:
         return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
 
     def _with_file(self, error: AstrafsError) -> AstrafsError:
-        """Return ``error`` about a damaged file with the file's name, where the engine kept it to
-        itself.
+        """Return ``error`` about a damaged file with the file's path, also where the engine kept it
+        to itself.
         """
         found = error.diagnostics[0]
-        if found.code != codes.UNREADABLE_FILE or found.title != found.code.title:
+        if found.code != codes.UNREADABLE_FILE:
             return error
+        if found.title != found.code.title:
+            named = [file for file in self.files if f"`{file.path.name}`" in found.title]
+            if len(named) != 1:
+                return error
+            title = found.title.replace(named[0].path.name, named[0].shown)
+            return AstrafsError(replace(found, title=title))
         for group in self._groups:
             for path in group.files:
                 alone = replace(group, files=(path,))
@@ -142,7 +148,10 @@ class SourceReader:
             _physical(column) for column in self.source.columns if column.type.kind is Kind.DURATION
         ]
         paths = [file.path for file in self.files]
-        self._groups = describe(self.session, self.format, paths, wanted, durations)
+        try:
+            self._groups = describe(self.session, self.format, paths, wanted, durations)
+        except AstrafsError as error:
+            raise self._with_file(error) from None
         problems: dict[str, Diagnostic] = {}
         for group in self._groups:
             self._check_separator(group)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from astrafs.builtins.registry import evaluate
 from astrafs.diagnostics.codes import types as type_codes
+from astrafs.diagnostics.codes import windows as window_codes
 from astrafs.diagnostics.model import Code, Sink
 from astrafs.plan import ir
 from astrafs.resolve.symbols import Symbol
@@ -15,8 +16,11 @@ from astrafs.typecheck.context import Context, Environment, Place
 from astrafs.typecheck.convert import assign, may_be_null
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.typed import Typed, failed, literal
-from astrafs.typesys import DURATION, Kind, duration_text
+from astrafs.typesys import DURATION, DURATION_UNITS, Kind, duration_text
 from astrafs.values.errors import ValueFailure
+
+MAX_DURATION = 219_000 * DURATION_UNITS["d"]
+"""600 years in microseconds: the years 1678 to 2261 and a little. Times plus it fit 64 bits."""
 
 
 def constant(symbol: Symbol, span: Span, ctx: Context) -> Typed:
@@ -100,7 +104,7 @@ def constant_duration(
         )
         return None
     if isinstance(expr, ast.DurationLit):
-        return expr.micros
+        return within_time(expr.micros, expr.span, what, ctx)
     value = fold(ctx.env.check(expr, _bare(ctx), DURATION), ctx.sink)
     if value.failed:
         return None
@@ -115,7 +119,21 @@ def constant_duration(
         ctx.sink.emit(may_be_null(value, DURATION, what))
         return None
     assert isinstance(value.expr.value, int)
-    return value.expr.value
+    return within_time(value.expr.value, expr.span, what, ctx)
+
+
+def within_time(micros: int, span: Span, what: str, ctx: Context) -> int | None:
+    """Return ``micros``, or None after reporting that it is longer than all the time there is."""
+    if abs(micros) <= MAX_DURATION:
+        return micros
+    ctx.sink.emit(
+        window_codes.TOO_LONG.at(
+            span,
+            f"this is {duration_text(micros)}",
+            title=f"{what} is longer than {duration_text(MAX_DURATION)}",
+        ).help("timestamps lie in the years 1678 to 2261; `over all` reads everything")
+    )
+    return None
 
 
 def positive_duration(

@@ -11,7 +11,7 @@ from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest
+from astrafs.resolve.collect import suggest_within
 from astrafs.resolve.expand import filled
 from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import Symbol, SymbolKind
@@ -168,7 +168,8 @@ def _table(
                 "not a column of the table",
                 title=f"table `{symbol.name}` has no column `{field.text}`",
             ).label(symbol.span, "declared here")
-            ctx.sink.emit(suggest(found, field.text, schema.columns, field.span))
+            known, symbols = schema.columns, ctx.env.symbols
+            ctx.sink.emit(suggest_within(found, field.text, lambda: known, field.span, symbols))
         return failed(expr.span)
     columns = [schema.columns.get(name) for name in table.key]
     if any(key.failed for key in keys) or column.type.is_error:
@@ -293,7 +294,7 @@ def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
         "not declared for this entity",
         title=f"`{info.symbol.name}` has no feature `{field.text}`",
     )
-    versions = ctx.env.symbols.features.get(info.name, {})
+    versions = symbols.features.get(info.name, {})
     others = sorted(
         entity.rsplit(".", 1)[-1]
         for entity, names in ctx.env.symbols.features.items()
@@ -302,7 +303,7 @@ def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
     if others:
         ctx.sink.emit(found.help(f"`{others[0]}` has a feature of this name"))
         return
-    ctx.sink.emit(suggest(found, field.text, versions, field.span))
+    ctx.sink.emit(suggest_within(found, field.text, lambda: versions, field.span, symbols))
 
 
 def _entity_keys(

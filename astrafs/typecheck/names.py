@@ -10,7 +10,7 @@ from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest
+from astrafs.resolve.collect import suggest_within
 from astrafs.resolve.expand import filled
 from astrafs.resolve.symbols import FeatureSymbol, Symbol, SymbolKind, with_article
 from astrafs.source import Span
@@ -167,7 +167,8 @@ def _report(expr: ast.Name, name: str, symbol: Symbol | None, ctx: Context) -> N
     if advice:
         ctx.sink.emit(found.help(advice))
         return
-    ctx.sink.emit(suggest(found, name, _known_names(ctx), expr.ident.span))
+    span = expr.ident.span
+    ctx.sink.emit(suggest_within(found, name, lambda: _known_names(ctx), span, ctx.env.symbols))
 
 
 def _report_bare_column(name: str, span: Span, ctx: Context) -> None:

@@ -16,6 +16,7 @@ from astrafs.typesys import Kind, Type
 
 MAX_DEPTH = 300
 MAX_SIZE = 5_000
+MAX_OPERANDS = 1_000
 _KEY_TESTS = ("eq", "ne", "is_null", "is_not_null")
 
 
@@ -34,6 +35,15 @@ def apply_row(
     row = FUNCTIONS[name]
     if any(arg.is_composite for arg in args):
         return _apply_to_key(row, args, span, sink, symbol or name)
+    if len(args) > MAX_OPERANDS:
+        sink.emit(
+            codes.TOO_COMPLEX.at(
+                op_span or span,
+                f"{len(args):,} values",
+                title=f"`{symbol or name}` takes at most {MAX_OPERANDS:,} values",
+            ).help("look them up in a table instead")
+        )
+        return failed(span)
     types = tuple(arg.type for arg in args)
     try:
         signature = row.rule(types, tuple(arg.constant for arg in args))

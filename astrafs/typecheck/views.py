@@ -71,6 +71,8 @@ def _items(
     env: Environment,
 ) -> Iterator[tuple[ast.ViewItem, dict[str, ast.Expr]]]:
     for item in items:
+        if loops and env.symbols.repeats.exhausted(item.span, env.sink):
+            return
         match item:
             case ast.ViewItem():
                 yield item, loops

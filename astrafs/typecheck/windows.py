@@ -13,6 +13,7 @@ from astrafs.resolve.expand import filled
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.syntax import ast
 from astrafs.typecheck import constants
+from astrafs.typecheck.constants import within_time as reach
 from astrafs.typecheck.context import Context, Environment, Place
 from astrafs.typesys import Kind, duration_text
 
@@ -21,6 +22,15 @@ _NOW = "now"
 
 def check_window(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
     """Return the plan's window, or None after reporting what is wrong with it."""
+    window = _written(tree, ctx)
+    if isinstance(window, ir.RangeWindow):  # offsets add up
+        for age in (window.near, window.far):
+            if age is not None and reach(age, tree.span, "the reach of a window", ctx) is None:
+                return None
+    return window
+
+
+def _written(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
     match tree:
         case ast.PastWindow():
             return _past(tree, ctx)

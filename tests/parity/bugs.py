@@ -246,14 +246,6 @@ BUGS: tuple[Bug, ...] = (
         "entity.composite",
     ),
     Bug(
-        "retimed_knowledge",
-        _DUCKDB + "rows.py",
-        'IS NOT NULL AND greatest("@k", "@e") <= {AS_OF}',
-        'IS NOT NULL AND "@k" <= {AS_OF}',
-        "a re-timed row is known before its new event time",
-        "stream.retimed",
-    ),
-    Bug(
         "retiming_ignored",
         _DUCKDB + "rows.py",
         '"@old": "@e", "@e": "@new"',
@@ -428,14 +420,6 @@ BUGS: tuple[Bug, ...] = (
         "f\"(COALESCE({args[0]}, FALSE) AND {' AND '.join(args[1:])})\"",
         "`and` takes null for false",
         "~ and ",
-    ),
-    Bug(
-        "negative_zero",
-        _SCALARS + "arithmetic.py",
-        'f"(0.0::DOUBLE - {args[0]})"',
-        'f"(-{args[0]})"',
-        "the negative of 0.0 is -0.0",
-        "~-",
     ),
     Bug(
         "questions_repeated",

@@ -192,3 +192,24 @@ features for User from payments {
 }
 """,
 )
+TOO_LONG = Code(
+    "AFS0409",
+    "a duration is longer than time",
+    explain="""Timestamps lie in the years 1678 to 2261, so no stretch of time that a window or a
+clause names may be longer than 600 years (219,000 days), an `offset` included. To read everything,
+write `over all`.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments so far.
+  n: int = count() over 1000000d
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments so far.
+  n: int = count() over all
+}
+""",
+)

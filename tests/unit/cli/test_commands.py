@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -444,7 +445,10 @@ def test_devices_are_written_into_and_never_replaced(shop: Path, cli: Cli) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupted_backfill_leaves_nothing(shop: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+def test_a_stopped_backfill_leaves_nothing(shop: Path, number: int, code: int) -> None:
     rows = "".join(
         f"{n},{n % 5000},{n % 97}.50,false,2026-01-{1 + n % 28:02d}T{n % 24:02d}:00:00Z\n"
         for n in range(400_000)
@@ -461,8 +465,112 @@ def test_an_interrupted_backfill_leaves_nothing(shop: Path) -> None:
     deadline = time.monotonic() + 60
     while not list(shop.glob(".out.parquet*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, ""), err
+    assert (process.returncode, out) == (code, ""), err
     assert err.strip() == "interrupted; nothing was written"
     assert sorted(one.name for one in shop.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_a_signal_while_the_command_loads(shop: Path, number: int) -> None:
+    for wait in (0.15, 0.4):
+        process = child(
+            "backfill", "customer_vector", "--as-of", "2026-04-01", "-o", "o.csv", cwd=shop
+        )
+        time.sleep(wait)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        # A signal before the first line of ours has the system's answer; Ctrl-C may end as itself.
+        assert process.returncode in (128 + number, -number), err
+        assert "Traceback" not in err or process.returncode == -number
+    assert not list(shop.glob("*o.csv*"))
+
+
+# --- what was meant ---------------------------------------------------------------------------
+
+BACKFILL = ("backfill", "customer_vector", "--as-of", "2026-04-01")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title", "advice"),
+    [
+        (("--spine", "data/spin.csv", "-o", "o.csv"), "no file `data/spin.csv`", "data/spine.csv"),
+        (("--spine", "data", "-o", "o.csv"), "`data` is a directory", "name a file"),
+        (("-o", "no/such/o.csv"), "no such directory", "create the directory `no/such` first"),
+        (("-o", "o.xlsx"), "`o.xlsx` ends in nothing", "--format parquet"),
+        (("-o", "data/orders.csv"), "is an input of this run", "another file"),
+        (("-o", "o.csv", "--quarantine", "shop.afs"), "`shop.afs` is a file", "name a directory"),
+    ],
+)
+def test_paths_that_will_not_do(
+    shop: Path, cli: Cli, arguments: tuple[str, ...], title: str, advice: str
+) -> None:
+    before = sorted(one.name for one in shop.iterdir())
+    ended = cli(*BACKFILL, *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert title in ended.err
+    assert advice in ended.err
+    assert sorted(one.name for one in shop.iterdir()) == before
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_misspelt_project(cli: Cli) -> None:
+    ended = cli("check", "shp.afs")
+    assert ended.code == 2
+    assert "did you mean `shop.afs`?" in ended.err
+
+
+@pytest.mark.usefixtures("shop")
+def test_no_rows_are_explained(cli: Cli) -> None:
+    early = cli("backfill", "customer_vector", "--as-of", "2020-01-01", "-o", "o.csv")
+    assert early.code == 0
+    assert "no rows   no key occurs in a row of the sources that is visible" in early.out
+
+
+def test_a_quarantine_says_where(shop: Path, cli: Cli) -> None:
+    orders = shop / "data/orders.csv"
+    orders.write_text(orders.read_text() + "999,1,-5.00,false,2026-01-01T00:00:00Z\n")
+    ended = cli(*BACKFILL, "-o", "o.csv", "--quarantine", "aside")
+    assert ended.code == 0
+    assert "set aside 1 row of shop.orders: expect amount >= 0" in ended.out
+    assert "aside/shop.orders.expect-1.parquet" in ended.out
+    assert (shop / "aside/shop.orders.expect-1.parquet").is_file()
+
+
+def test_broken_data_is_shown_with_its_declaration(shop: Path, cli: Cli) -> None:
+    orders = shop / "data/orders.csv"
+    orders.write_text(orders.read_text() + "999,1,ten,false,2026-01-01T00:00:00Z\n")
+    ended = cli(*BACKFILL, "-o", "o.csv")
+    assert ended.code == 1
+    assert "  amount: decimal(10, 2)\n" in ended.err
+    assert "order_id = 999, amount = ten, in `data/orders.csv`" in ended.err
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_collector_runs_again_after_compiling(cli: Cli) -> None:
+    assert gc.isenabled()
+    assert cli("check").code == 0
+    assert gc.isenabled()
+
+
+def test_the_program_loads_no_more_than_it_needs(shop: Path) -> None:
+    code = (
+        "import sys, atexit; from astrafs.cli.entry import main;"
+        "atexit.register(lambda: print(sorted({'duckdb', 'pyarrow', 'pandas', 'numpy', 'rich'}"
+        " & {name for name, module in sys.modules.items() if module is not None}))); main()"
+    )
+    for arguments, loaded in (
+        (("check",), "[]"),
+        ((*BACKFILL, "-o", "o.parquet"), "['duckdb', 'numpy', 'pyarrow']"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=shop,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ended.stdout.splitlines()[-1] == loaded
+        assert ended.stderr == ""

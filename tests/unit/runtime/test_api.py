@@ -171,3 +171,22 @@ def test_every_code_of_a_run_is_seen_in_a_test() -> None:
 
 # Raised by builtins and kernels, and tested with them.
 UNSEEN = {"AFS0931", "AFS0933", "AFS0934"}
+
+
+def test_errors_read_as_the_command_line_prints_them(tmp_path: Path) -> None:
+    shop.write(tmp_path, shop.orders(status=["paid", "lost", "paid", "open", "open"]))
+    (tmp_path / "shop.afs").write_text(PROGRAM)
+    with pytest.raises(astrafs.AstrafsError) as caught:
+        astrafs.load(tmp_path).backfill("customer", GIVEN, AS_OF)
+    text = str(caught.value)
+    assert text.startswith("error[AFS0906]: source `shop.orders`: 1 row breaks a contract\n")
+    assert '12 |   status: enum("paid", "open")\n' in text
+    assert "help: mend the data or the declaration" in text
+
+
+def test_errors_of_a_program_show_the_line(tmp_path: Path) -> None:
+    (tmp_path / "shop.afs").write_text(PROGRAM.replace("sum(amount)", "sum(amout)"))
+    with pytest.raises(astrafs.AstrafsError) as caught:
+        astrafs.load(tmp_path).backfill("customer", GIVEN, AS_OF)
+    assert "sum(amout) over 7d\n" in str(caught.value)
+    assert "did you mean `amount`?" in str(caught.value)

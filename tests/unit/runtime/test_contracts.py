@@ -373,3 +373,53 @@ def test_damaged_files(tmp_path: Path, name: str) -> None:
     assert {found.code.id for found in caught.value.diagnostics} == {"AFS0907"}
     shown = "\n".join((*caught.value.diagnostics[0].notes, caught.value.diagnostics[0].title))
     assert file in shown
+
+
+def damaged(root: Path, place: int) -> None:
+    """Write three files of orders and overwrite the middle of one: its footer stays whole."""
+    for number in range(3):
+        pq.write_table(shop.orders(), root / f"data/part-{number}.parquet", compression="none")
+    broken = root / f"data/part-{place}.parquet"
+    content = bytearray(broken.read_bytes())
+    content[8:80] = b"\xff" * 72
+    broken.write_bytes(bytes(content))
+
+
+def test_a_damaged_file_among_many_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    damaged(tmp_path, 1)
+    (found,) = refused(tmp_path)
+    assert found.code.id == "AFS0907"
+    assert found.title == "`data/part-1.parquet` cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"order_id,user_id\nx\xe9,1\n", "`data/a.csv` has no column `amount`"),
+        (b"order_id,us\xe9r\n", "`data/a.csv` cannot be read: its header is not UTF-8"),
+        ("order_id,user_id\n".encode("utf-16"), "`data/a.csv` cannot be read: it is UTF-16"),
+        (b"", "`data/a.csv` has no header line"),
+    ],
+)
+def test_encodings_of_csv_files(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.csv").write_bytes(content)
+    program = shop.program(shop.PLAN, "csv", "data/a.csv")
+    with pytest.raises(AstrafsError) as caught:
+        to_table(program, shop.place(tmp_path), Request("user_vector", AS_OF, SPINE))
+    assert any(words in found.title for found in caught.value.diagnostics)
+
+
+def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    header = b"order_id,user_id,amount,status,note,at,seen\n"
+    row = b"\xe9,1,1,paid,t,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z\n"
+    (tmp_path / "data/a.csv").write_bytes(header + row)
+    program = shop.program(shop.PLAN, "csv", "data/a.csv")
+    with pytest.raises(AstrafsError) as caught:
+        to_table(program, shop.place(tmp_path), Request("user_vector", AS_OF, SPINE))
+    (found,) = caught.value.diagnostics
+    assert found.code.id == "AFS0907"
+    assert "Line: 2" in " ".join(found.notes)
+    assert found.helps == ("save it as UTF-8",)

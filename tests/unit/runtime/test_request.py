@@ -222,3 +222,21 @@ def test_progress_counts_to_the_end(root: Path) -> None:
     assert {stage[1] for stage in told.stages} == {total}
     assert told.stages[0][2] == "reading shop.orders"
     assert told.stages[-1][2] == "writing the result"
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"features": "orders_7d, mean_all"}, 'write `features=["orders_7d", "mean_all"]`'),
+        ({"limit": "3"}, "write `limit=4`"),
+        ({"threads": 1.5}, "write `threads=4`"),
+        ({"keys": ["user_id"]}, 'write `keys={"user_id": "customer"}`'),
+        ({"memory_limit": 2_000_000}, 'write a size such as `memory_limit="2GB"`'),
+        ({"quarantine": Path(__file__)}, "name a directory"),
+    ],
+)
+def test_arguments_of_another_kind(options: dict[str, Any], advice: str) -> None:
+    with pytest.raises(AstrafsError) as caught:
+        check(shop.PLAN, Request("user_vector", "2026-01-01", **options))
+    (found,) = caught.value.diagnostics
+    assert (found.code.id, found.helps) == ("AFS0015", (advice,))

@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_from_a_lack_of_memory(error: Exception) -> None:
 
 def test_a_raised_message_is_the_title(session: Session) -> None:
     with pytest.raises(AstrafsError) as caught:
-        session.rows("SELECT error('AFSERR|AFS0936|row 7 is too large')", "testing")
+        session.rows("SELECT error('AFSERR|AFS0930|row 7 is too large')", "testing")
     assert caught.value.diagnostics[0].title == "row 7 is too large"
 
 

@@ -193,7 +193,7 @@ def test_no_time(root: Path) -> None:
 
 def test_missing_columns(root: Path) -> None:
     (found,) = refused(root, GIVEN.rename_columns(["userid", "t", "x"]))
-    assert (found.code.id, found.helps) == ("AFS0910", ("map it: `--key user_id=userid`",))
+    assert (found.code.id, found.helps) == ("AFS0910", ("map it: `keys={'user_id': 'userid'}`",))
     (found,) = refused(root, GIVEN, time="tt")
     assert (found.code.id, found.helps) == ("AFS0910", ("did you mean `t`?",))
     (found,) = refused(root, GIVEN, keys={"userid": "user_id"})
@@ -236,7 +236,8 @@ def test_times_without_a_zone(root: Path) -> None:
     )
     (found,) = refused(root, local)
     assert found.code.id == "AFS0912"
-    assert "--time-zone" in found.helps[0]
+    assert found.title == "the spine's times in `t` have no time zone, so they are no instants"
+    assert 'pass `time_zone="UTC"`' in found.helps[0]
     table = run(root, local, time_zone="UTC")
     assert table["orders_7d"].to_pylist() == COUNTS
     assert table.schema.field("t").type == pa.timestamp("us")
@@ -287,7 +288,7 @@ def test_things_that_are_no_spine(root: Path, spine: object) -> None:
 
 
 def test_files_that_are_no_spine(root: Path) -> None:
-    assert refused(root, root / "none.parquet")[0].code.id == "AFS0907"
+    assert refused(root, root / "none.parquet")[0].code.id == "AFS0011"
     (root / "spine.txt").write_text("user_id,t\n")
     assert refused(root, root / "spine.txt")[0].code.id == "AFS0914"
     (root / "spine.parquet").write_text("user_id,t\n")
@@ -399,3 +400,80 @@ def test_an_entity_without_keys(root: Path) -> None:
     spine = shop.spine((1, 5), (2, 2)).select(["t"])
     table, _ = to_table(shop.program(plan), shop.place(root), Request("world", AS_OF, spine))
     assert table["n"].to_pylist() == [4, 2]
+
+
+PANDAS = GIVEN.to_pandas().head(3).assign(user_id=[1, 2, 1])
+ADVICE = {
+    "naive pandas": (
+        PANDAS.assign(t=PANDAS["t"].dt.tz_localize(None)),
+        'frame["t"] = frame["t"].dt.tz_localize("UTC")',
+    ),
+    "naive polars": (
+        pl.DataFrame({"user_id": [1], "t": [datetime(2026, 1, 6)]}),  # noqa: DTZ001
+        'pl.col("t").dt.replace_time_zone("UTC")',
+    ),
+    "naive pyarrow": (
+        pa.table({"user_id": [1], "t": pa.array([0], pa.timestamp("us"))}),
+        'pc.assume_timezone(table["t"], "UTC")',
+    ),
+    "dates": (
+        PANDAS.assign(t=PANDAS["t"].dt.date),
+        'frame["t"] = pandas.to_datetime(frame["t"], utc=True)',
+    ),
+    "Polars dates": (
+        pl.DataFrame({"user_id": [1], "t": [datetime(2026, 1, 6, tzinfo=UTC).date()]}),
+        'pl.col("t").cast(pl.Datetime("us", "UTC"))',
+    ),
+    "seconds": (PANDAS.assign(t=1_767_398_400), 'time_zone="unix:s"'),
+    "nanoseconds": (
+        PANDAS.assign(t=PANDAS["t"].dt.as_unit("ns") + pd.Timedelta(5, "ns")),
+        'frame["t"] = frame["t"].dt.floor("us")',
+    ),
+    "floats": (
+        PANDAS.assign(user_id=[1.0, None, 2.0]),
+        'frame["user_id"] = frame["user_id"].astype("Int64")',
+    ),
+    "text": (
+        pl.DataFrame({"user_id": ["1"], "t": [datetime(2026, 1, 6, tzinfo=UTC)]}),
+        'pl.col("user_id").cast(pl.Int64)',
+    ),
+    "in the index": (
+        PANDAS.set_index(pd.RangeIndex(1, 4, name="user_id"))[["t", "x"]],
+        "frame.reset_index()",
+    ),
+    "lazy": (pl.LazyFrame({"user_id": [1]}), "spine=frame.collect()"),
+    "a dict": ({"user_id": [1]}, "spine=pyarrow.table(...)"),
+    "a list": ([{"user_id": 1}], "spine=pyarrow.Table.from_pylist(...)"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ADVICE))
+def test_the_message_says_what_to_write(root: Path, name: str) -> None:
+    given, wanted = ADVICE[name]
+    (found,) = refused(root, given)
+    assert any(wanted in one for one in found.helps), found.helps
+
+
+def test_what_the_messages_advise_works(root: Path) -> None:
+    naive = PANDAS.assign(t=PANDAS["t"].dt.tz_localize(None))
+    for frame, options in (
+        (naive, {"time_zone": "UTC"}),
+        (naive.assign(t=naive["t"].dt.tz_localize("UTC")), {}),
+        (naive.assign(t=naive["t"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")), {}),
+        (PANDAS.assign(user_id=PANDAS["user_id"].astype("float").astype("Int64")), {}),
+    ):
+        assert run(root, frame, **options)["orders_7d"].to_pylist() == COUNTS[:3]
+
+
+def test_times_as_text_come_back_as_text(root: Path) -> None:
+    given = pa.table({"user_id": [1], "t": ["2026-01-06T01:00:00+01:00"]})
+    table = run(root, given)
+    assert table["t"].to_pylist() == ["2026-01-06T01:00:00+01:00"]
+    assert table["orders_7d"].to_pylist() == [3]
+
+
+def test_a_missing_spine_suggests_its_neighbour(root: Path) -> None:
+    (root / "spine.csv").write_text("user_id,t\n")
+    (found,) = refused(root, root / "spin.csv")
+    assert found.code.id == "AFS0011"
+    assert found.helps == (f"did you mean `{root / 'spine.csv'}`?",)
