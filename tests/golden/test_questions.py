@@ -1,8 +1,8 @@
 """The questions that every feature system must answer: this one's answers, run on both engines.
 
 Each file of ``questions/`` is one question: prose, a program, its files, a spine, and the answers
-(or the error). ``docs/language/questions.md`` points to them. Those of ``semantics/`` go through the
-rules of the language sentence by sentence, with answers worked out by hand.
+(or the error). ``docs/language/questions.md`` points to them. Those of ``semantics/`` go through
+the rules of the language sentence by sentence, with answers worked out by hand.
 """
 
 from __future__ import annotations

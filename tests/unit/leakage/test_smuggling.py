@@ -18,7 +18,7 @@ from astrafs.source import SourceFile
 from astrafs.temporal.footprint import footprints
 
 HEAD, *PARTS = re.split(
-    r"^=== (.*) \| (.*)\n", (Path(__file__).with_name("smuggled.txt")).read_text("utf-8"), flags=re.M
+    r"^=== (.*) \| (.*)\n", Path(__file__).with_name("smuggled.txt").read_text("utf-8"), flags=re.M
 )
 CASES = list(zip(PARTS[0::3], PARTS[1::3], PARTS[2::3], strict=True))
 

@@ -91,9 +91,9 @@ def test_damaged_programs_are_reported_and_never_crash() -> None:
 def test_templates_that_multiply_without_end() -> None:
     loops = "".join(f"for x{n} in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] {{ " for n in range(30))
     empty = features([f"{loops} {'}' * 30}"])
-    assert {code for code, _ in compiled(empty)[1]} == {"AFS0219", "AFS0220"}
+    assert {"AFS0219", "AFS0220"} <= set(compiled(empty)[1])
     columns = f"view v for User {{ {loops} user_id as a {'}' * 30} }}"
-    assert "AFS0220" in {code for code, _ in compiled(features(["f: int = 1"]) + columns)[1]}
+    assert "AFS0220" in compiled(features(["f: int = 1"]) + columns)[1]
 
 
 def test_thousands_of_typos_do_not_all_get_a_suggestion() -> None:
@@ -102,10 +102,10 @@ def test_thousands_of_typos_do_not_all_get_a_suggestion() -> None:
 
 
 def test_a_number_of_many_digits() -> None:
-    assert [code for code, _ in compiled(features([f"f: int = {'1' * 200_000}"]))[1]] == ["AFS0120"]
+    assert compiled(features([f"f: int = {'1' * 200_000}"]))[1] == ["AFS0120"]
 
 
 def test_a_list_of_many_values() -> None:
     values = ", ".join(["1"] * 1_001)
     found = compiled(features([f"f: bool = 1 in [{values}]"]))[1]
-    assert [code for code, _ in found] == ["AFS0318"]
+    assert found == ["AFS0318"]
