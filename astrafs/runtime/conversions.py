@@ -82,7 +82,8 @@ def convert(type_: Type, physical: str, zone: str, raw: str, prepared: str) -> C
     ``raw`` and ``prepared`` are the SQL names of the raw and the prepared value. ``zone`` is the
     declared zone.
     """
-    plain = type_.parts[0] if type_.kind is Kind.KEY and len(type_.parts) == 1 else type_
+    single_key = type_.kind is Kind.KEY and len(type_.parts) == 1
+    plain = type_.parts[0].with_null(type_.nullable) if single_key else type_
     if physical == NULL:
         return Conversion(raw, f"CAST(NULL AS {sql_type(plain)})")
     if physical == TEXT:

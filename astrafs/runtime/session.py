@@ -107,9 +107,9 @@ class Session:
             self._connection.execute(f"SET allowed_paths = {paths}")
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - sorted out and raised again at once
             self.close()
-            raise
+            raise self._failure(error, "starting the engine") from None
 
     def __enter__(self) -> Session:
         return self
