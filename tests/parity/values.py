@@ -153,6 +153,8 @@ def literal(value: Value, kind: Type) -> str:
         case Kind.DECIMAL:
             assert isinstance(value, Decimal)
             text = f"{abs(value):f}"
+            if "." not in text and abs(value) >= 2**63:
+                text += ".0"  # a literal without a point is an int, of 64 bits
             return text if value >= 0 else f"(-{text})"
         case Kind.STRING | Kind.ENUM:
             return quoted(str(value))
