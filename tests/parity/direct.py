@@ -141,7 +141,9 @@ def _load(source: ir.Source, relation: str) -> str:
         f"{ident(column.name)}::{sql_type(engine_type(column.type))} AS {ident(column.name)}"
         for column in source.columns
     )
+    # What is static has no time: it holds at every cutoff.
+    where = f" WHERE {known} <= {AS_OF}" if source.time else ""
     return (
         f'CREATE TEMP TABLE {relation} AS SELECT {columns}, {event} AS "@e", {known} AS "@k"'
-        f" FROM raw WHERE {known} <= {AS_OF}"
+        f" FROM raw{where}"
     )

@@ -11,7 +11,7 @@ PROGRAMS = 2_000
 CHUNK = 20
 """Programs per test, so that the workers of pytest-xdist share them evenly."""
 
-ENOUGH = 600
+ENOUGH = 1_200
 """Programs in which every construct must occur."""
 
 
