@@ -41,7 +41,6 @@ def test_the_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_grammar_is_strictly_clean() -> None:
-    pytest.importorskip("interegular")
     table.build_parser(grammar_text(), strict=True)
 
 
