@@ -204,7 +204,7 @@ def guarded(body: Callable[[], int]) -> int:
         close_quietly()
         return PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the one net: a traceback is of no use to a user
-        return _internal(error)
+        return interrupted() if signals.behind(error) else _internal(error)
 
 
 def interrupted() -> int:

@@ -17,6 +17,8 @@ def main() -> None:
         from astrafs.cli.app import main as run
 
         run()
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        if not signals.behind(error):
+            raise
         sys.stderr.write("\ninterrupted; nothing was written\n")
         sys.exit(signals.stopped())

@@ -33,3 +33,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     del number, frame
     _came[0] = signal.SIGTERM
     raise Terminated
+
+
+def behind(error: BaseException | None) -> bool:
+    """Whether a signal lies under ``error``: Python wraps one that comes while a class is made."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -2,7 +2,7 @@
 
 Blocks: ``afs`` is the program, one block per file under the file's path, ``toml ask`` holds the
 arguments of ``Project.backfill``, ``result`` the rows as CSV or the diagnostics, and what was set
-aside. ``UPDATE_GOLDEN=1`` rewrites the last.
+aside. ``ASTRAFS_REWRITE_GOLDEN=1`` rewrites the last.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def come_of(blocks: dict[str, str], root: Path) -> str:
         report = astrafs.load(root).backfill_to(root / "result.csv", **ask)
     except astrafs.AstrafsError as error:
         assert not (root / "result.csv").exists()
-        text = render(error.diagnostics, error.files).replace(str(root), "/project")
+        # So wide that where lines break does not hang on how long the name of the root is.
+        text = render(error.diagnostics, error.files, width=1_000).replace(str(root), "/project")
         # Which of several offending rows the engine meets first is its own affair.
         return OPERANDS.sub(r"\1 (...)", text).rstrip() + "\n"
     text = report.output.read_text(encoding="utf-8")
@@ -62,7 +63,7 @@ def test_comes_out_as_written(path: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     blocks = dict(BLOCK.findall(text))
     actual = come_of(blocks, tmp_path)
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("ASTRAFS_REWRITE_GOLDEN"):
         head = text.split("```result\n")[0].rstrip("\n")
         path.write_text(f"{head}\n\n```result\n{actual}```\n", encoding="utf-8")
         return
