@@ -24,9 +24,9 @@ def child_scan(folder: Path, threads: int) -> None:
     """Read every value of every data file of the project."""
     before = time.perf_counter()
     con = duckdb.connect(config={"threads": threads})
-    for path in sorted(folder.rglob("*.parquet")):
+    for path in sorted((folder / "data").glob("*.parquet")):
         columns = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM '{path}'").fetchall()]
-        listed = ", ".join(f'max("{name}"), count("{name}")' for name in columns)
+        listed = ", ".join(f'max("{name}")::VARCHAR, count("{name}")' for name in columns)
         con.execute(f"SELECT {listed} FROM '{path}'").fetchall()
     emit(seconds=time.perf_counter() - before)
 
