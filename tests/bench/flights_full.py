@@ -60,6 +60,7 @@ def main() -> None:
                 (
                     *ASTRAFS, "backfill", view, "--spine", str(spine), "--as-of", asked.as_of,
                     "--threads", str(asked.threads), "-o", str(Path(folder) / f"{view}.parquet"),
+                    *(("--key", "faa=origin") if view == "airports.airport_state" else ()),
                 ),
                 cwd=asked.project,
             )  # fmt: skip
