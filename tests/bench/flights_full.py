@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 import astrafs
 from tests.bench.measure import ASTRAFS, ROOT, emit, parse, report, run, script
@@ -55,10 +56,15 @@ def main() -> None:
     rows = [("plain DuckDB scan of the files", f"{scanned:.2f} s, {scan.megabytes:.0f} MB peak")]
     total = 0.0
     with tempfile.TemporaryDirectory() as folder:
+        # The state views have outputs named as columns of the spine: they get its keys and times.
+        keys = Path(folder) / "keys.parquet"
+        columns = ["tailnum", "carrier", "origin", "dest", "t"]
+        pq.write_table(pq.read_table(spine, columns=columns), keys)
         for view in project.views:
+            asks = spine if view == "departures.departure_delay" else keys
             found = run(
                 (
-                    *ASTRAFS, "backfill", view, "--spine", str(spine), "--as-of", asked.as_of,
+                    *ASTRAFS, "backfill", view, "--spine", str(asks), "--as-of", asked.as_of,
                     "--threads", str(asked.threads), "-o", str(Path(folder) / f"{view}.parquet"),
                     *(("--key", "faa=origin") if view == "airports.airport_state" else ()),
                 ),
