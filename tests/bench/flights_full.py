@@ -66,7 +66,7 @@ def main() -> None:
                 (
                     *ASTRAFS, "backfill", view, "--spine", str(asks), "--as-of", asked.as_of,
                     "--threads", str(asked.threads), "-o", str(Path(folder) / f"{view}.parquet"),
-                    *(("--key", "faa=origin") if view == "airports.airport_state" else ()),
+                    *(("--key", "faa=origin") if ".airport_" in view else ()),
                 ),
                 cwd=asked.project,
             )  # fmt: skip
