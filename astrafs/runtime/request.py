@@ -13,6 +13,7 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
+from astrafs.plan.outputs import check_outputs
 from astrafs.runtime.progress import Progress
 from astrafs.runtime.times import Duration, Time, duration, instant
 from astrafs.runtime.zones import UNIX_ZONES, exists
@@ -164,18 +165,7 @@ def find_view(plan: ir.Plan, name: str) -> ir.View:
 def _pick(view: ir.View, features: Sequence[str] | None) -> ir.View:
     if features is None:
         return view
-    names = [output.name for output in view.outputs]
-    problems = []
-    for name in features:
-        if name not in names:
-            near = closest(name, names)
-            found = usage.UNKNOWN_FEATURE.nowhere(f"the view `{view.name}` has no feature `{name}`")
-            listed = ", ".join(f"`{one}`" for one in names[:12])
-            more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-            said = f"did you mean `{near}`?" if near else f"it has {listed}{more}"
-            problems.append(found.help(said))
-    if problems:
-        raise AstrafsError(*problems)
+    check_outputs(view, features)
     if not features:
         raise AstrafsError(usage.UNKNOWN_FEATURE.nowhere("no feature of the view is asked for"))
     kept = tuple(output for output in view.outputs if output.name in set(features))

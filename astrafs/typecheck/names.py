@@ -4,8 +4,6 @@ constants.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.plan import ir
@@ -242,8 +240,3 @@ def _known_names(ctx: Context) -> list[str]:
         found.extend(ctx.rows.schema.columns)
     found.extend(ctx.scope.visible((SymbolKind.CONST,)))
     return found
-
-
-def without_row(ctx: Context, place: Place) -> Context:
-    """Return ``ctx`` for an expression that sees no row and no entity."""
-    return replace(ctx, place=place, columns={}, entity=None, rows=None)
