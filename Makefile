@@ -39,6 +39,8 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "installing AstraFS and what it needs (the first time takes a minute or two)"
 	@"$(BIN)/python" -m pip install --quiet --editable '.[dev]'
+	@# Where Python may not write bytecode by itself, every start would compile the package anew.
+	@"$(BIN)/python" -m compileall -q astrafs
 	@touch "$@"
 
 # --- using ----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from astrafs.diagnostics.codes import config as codes
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import Code, Diagnostic, Severity, Sink
 from astrafs.diagnostics.suggest import closest
+from astrafs.record import dataclass
 from astrafs.source import SourceFile, Span
 
 FILE_NAME = "astrafs.toml"

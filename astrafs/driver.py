@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.leakage.check import check_leakage
 from astrafs.plan.program import Program
 from astrafs.plan.verify import verify
+from astrafs.record import dataclass
 from astrafs.resolve.collect import collect_symbols, report_unused
 from astrafs.resolve.expand import Expander
 from astrafs.resolve.symbols import Symbols
 from astrafs.source import SourceFile, Span
 from astrafs.syntax import ast
 from astrafs.syntax.parse import parse_module
+from astrafs.temporal.footprint import Footprints
 from astrafs.typecheck.check import BUILTIN_NAMES, check_program
 
 MAX_FILES = 2_000
@@ -30,6 +32,33 @@ def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
     (its faulty expressions have the ERROR type), and None only where there was nothing to build on.
     A plan without errors has been verified.
     """
+    analysis = analyse(files, sink)
+    if analysis is None:
+        return None
+    if not analysis.refused:
+        sink.extend(analysis.unused)
+    return analysis.program
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the passes found out besides their diagnostics.
+
+    ``footprints`` is None where names are missing or form a cycle. ``refused`` are the paths with
+    errors other than leaks (empty for those without a place). ``unused`` warns about imports; it
+    may be wrong where something was refused.
+    """
+
+    modules: tuple[ast.Module, ...]
+    symbols: Symbols
+    program: Program
+    footprints: Footprints | None
+    refused: frozenset[str]
+    unused: tuple[Diagnostic, ...]
+
+
+def analyse(files: Sequence[SourceFile], sink: Sink) -> Analysis | None:
+    """Run every pass over ``files``; None where there are too many of them."""
     parsed = parse_files(files, sink)
     if parsed is None:
         return None
@@ -37,12 +66,15 @@ def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
     later = LaterSink.over(sink, by_path)
     symbols = resolve(parsed, later)
     program = check_program(symbols, by_path, later)
-    if not sink.has_errors:
-        report_unused(symbols, later)
-    check_leakage(program, later)
+    refused = frozenset(
+        found.primary.span.path if found.primary else "" for found in sink if found.is_error
+    )
+    unused = Sink()
+    report_unused(symbols, unused)
+    footprints = check_leakage(program, later)
     if not sink.has_errors:
         verify(program.plan)
-    return program
+    return Analysis(parsed.modules, symbols, program, footprints, refused, tuple(unused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from astrafs.diagnostics.codes.internal import INTERNAL
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
 from astrafs.driver import compile_project
 from astrafs.plan.program import Program
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 from astrafs.workspace import open_workspace
 

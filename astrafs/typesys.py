@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from astrafs.record import dataclass
 
 
 class Kind(StrEnum):
@@ -84,6 +86,22 @@ class Type:
         )
 
     @property
+    def is_nested(self) -> bool:
+        """Whether values have elements: lists, maps and vectors."""
+        return self.kind in (Kind.LIST, Kind.MAP, Kind.VECTOR)
+
+    def holds(self, other: Type) -> bool:
+        """Whether every value of ``other`` is one of this type as it stands, null apart: the same
+        type, but that elements here may be null where there they are not.
+        """
+        if self.kind is not other.kind or self.kind not in (Kind.LIST, Kind.MAP):
+            return self.plain() == other.plain()
+        return all(
+            (mine.nullable or not part.nullable) and mine.unit == part.unit and mine.holds(part)
+            for mine, part in zip(self.parts, other.parts, strict=True)
+        )
+
+    @property
     def is_error(self) -> bool:
         """Whether an earlier mistake already explains this type."""
         return self.kind is Kind.ERROR
@@ -133,6 +151,38 @@ ERROR = Type(Kind.ERROR)
 def decimal(precision: int, scale: int) -> Type:
     """The exact decimal type with ``precision`` digits, ``scale`` of them after the point."""
     return Type(Kind.DECIMAL, precision=precision, scale=scale)
+
+
+def list_of(element: Type) -> Type:
+    """The type of lists of ``element``."""
+    return Type(Kind.LIST, parts=(element,))
+
+
+def map_of(key: Type, value: Type) -> Type:
+    """The type of maps from ``key`` to ``value``."""
+    return Type(Kind.MAP, parts=(key, value))
+
+
+def vector_of(length: int) -> Type:
+    """The type of vectors of ``length`` float32 numbers."""
+    return Type(Kind.VECTOR, precision=length)
+
+
+def joined(left: Type, right: Type) -> Type | None:
+    """The type that holds the values of both as they stand, nullable where either is; None if there
+    is none.
+    """
+    null = left.nullable or right.nullable
+    if left.holds(right):
+        return left.with_null(null)
+    if left.kind is not right.kind or left.kind not in (Kind.LIST, Kind.MAP):
+        return None
+    parts = [
+        joined(a, b) if a.unit == b.unit else None
+        for a, b in zip(left.parts, right.parts, strict=True)
+    ]
+    whole = tuple(part for part in parts if part is not None)
+    return replace(left, parts=whole).with_null(null) if len(whole) == len(parts) else None
 
 
 MICROSECOND = 1

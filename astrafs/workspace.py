@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from astrafs.diagnostics.codes import config as codes
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
 from astrafs.diagnostics.suggest import closest
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 from astrafs.syntax.characters import decode
 

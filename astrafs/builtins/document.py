@@ -19,6 +19,9 @@ _GROUPS = {
     "casts": "Casts",
     "math": "Mathematics",
     "text": "Text",
+    "lists": "Lists, and what strings, lists and maps share",
+    "maps": "Maps",
+    "vectors": "Vectors",
     "time": "Time",
 }
 
@@ -115,6 +118,10 @@ def value_text(value: Any) -> str:
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         case Decimal():
             return format(value, "f")
+        case tuple() if value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+            return "{" + ", ".join(f"{value_text(k)}: {value_text(v)}" for k, v in value) + "}"
+        case tuple():
+            return "[" + ", ".join(map(value_text, value)) + "]"
         case _:
             return repr(value)
 

@@ -9,10 +9,13 @@ from typing import Any
 from astrafs.builtins.scalars import (
     arithmetic,
     casts,
+    lists,
     logic,
+    maps,
     mathematics,
     strings,
     times,
+    vectors,
     widening,
 )
 from astrafs.builtins.spec import Function, Nulls
@@ -24,6 +27,9 @@ _ROWS = (
     *casts.ROWS,
     *mathematics.ROWS,
     *strings.ROWS,
+    *lists.ROWS,
+    *maps.ROWS,
+    *vectors.ROWS,
     *times.ROWS,
     *widening.ROWS,
 )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from astrafs.builtins.spec import Mismatch, Signature
-from astrafs.typesys import ERROR, FLOAT, Kind, Type, Unit, decimal, unit_text
+from astrafs.typesys import ERROR, FLOAT, Kind, Type, Unit, decimal, joined, unit_text
 
 Rule = Callable[[tuple[Type, ...], tuple[Any, ...]], Signature]
 
@@ -175,6 +175,8 @@ def unify(types: Sequence[Type], constants: Sequence[Any], *, whose: str) -> Typ
             assert found.index is not None
             raise Mismatch(known[found.index][0], found.expected) from None
         return replace(plain, nullable=null, unit=unit)
+    if members[0].is_nested:
+        return _unify_nested(known, whose).with_null(null)
     enums = [type_ for type_ in members if type_.kind is Kind.ENUM]
     first = enums[0].plain() if enums else members[0].plain()
     for (index, type_), value in zip(known, values, strict=True):
@@ -183,6 +185,16 @@ def unify(types: Sequence[Type], constants: Sequence[Any], *, whose: str) -> Typ
         if type_.plain() != first:
             raise Mismatch(index, f"{first}, like {whose}")
     return first.with_null(null)
+
+
+def _unify_nested(known: Sequence[tuple[int, Type]], whose: str) -> Type:
+    target = known[0][1]
+    for index, type_ in known[1:]:
+        found = joined(target, type_)
+        if found is None:
+            raise Mismatch(index, f"{target.required()}, like {whose}")
+        target = found
+    return target
 
 
 def unified(types: Sequence[Type], target: Type) -> tuple[Type, ...]:

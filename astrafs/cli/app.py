@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from astrafs._version import __version__
-from astrafs.cli import backfill, check, compile, console, explain, fmt, init, signals
+from astrafs.cli import backfill, check, compile, console, explain, fix, fmt, graph, init, plan, registry, signals, tests
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import Diagnostic
 
@@ -56,7 +56,15 @@ app.command("check")(check.run)
 app.command("compile")(compile.run)
 app.command("backfill")(backfill.run)
 app.command("fmt")(fmt.run)
+app.command("fix")(fix.run)
 app.command("explain")(explain.run)
+app.command("plan")(plan.run)
+app.command("apply")(plan.apply)
+app.command("list")(registry.list_)
+app.command("history")(registry.history)
+app.command("show")(registry.show)
+app.command("test")(tests.run)
+app.command("graph")(graph.run)
 
 
 @app.command("version")

@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ParamSpec, TextIO
 
@@ -21,6 +20,7 @@ from astrafs.diagnostics.codes.run import BAD_REQUEST
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 
 OK, PROBLEMS, USAGE, INTERNAL, PIPE_CLOSED = 0, 1, 2, 70, 141
@@ -37,6 +37,8 @@ class Format(StrEnum):
     JSON = "json"
     SARIF = "sarif"
     GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
 
 
 class Colour(StrEnum):
@@ -134,6 +136,14 @@ def _drawn(
             from astrafs.diagnostics.render import github
 
             return github.render(found, files)
+        case Format.GITLAB:
+            from astrafs.diagnostics.render import gitlab
+
+            return gitlab.render(found, files)
+        case Format.JUNIT:
+            from astrafs.diagnostics.render import junit
+
+            return junit.render(found, files)
         case Format.CONCISE:
             from astrafs.diagnostics.render import concise
 

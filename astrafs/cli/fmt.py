@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +9,9 @@ from typing import Annotated
 import typer
 
 from astrafs.cli import console
-from astrafs.cli.output import replace_file
+from astrafs.cli.output import replace_file, unified_diff
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError, Sink
-from astrafs.diagnostics.render.excerpt import Style
 from astrafs.source import SourceFile
 from astrafs.workspace import Workspace, open_workspace, read_stdin
 
@@ -84,19 +82,9 @@ def _settle(root: Path, file: SourceFile, text: str, *, check: bool, diff: bool)
     if check:
         console.write(f"{file.path}\n")
     elif diff:
-        console.write(_diff(file, text))
+        console.write(unified_diff(file, text))
     else:
         replace_file(root / file.path, text)
-
-
-def _diff(file: SourceFile, text: str) -> str:
-    lines = difflib.unified_diff(
-        file.text.splitlines(), text.splitlines(), file.path, file.path, lineterm=""
-    )
-    styles = {"-": Style.REMOVED, "+": Style.ADDED, "@": Style.FRAME}
-    return "".join(
-        console.styled(line, styles.get(line[:1], Style.PLAIN), sys.stdout) + "\n" for line in lines
-    )
 
 
 def _summary(changed: int, total: int, dry: bool) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from astrafs.cli import console
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.diagnostics.render.excerpt import Style
+from astrafs.source import SourceFile
 
 
 def deliver(text: str, output: Path | None) -> None:
@@ -73,3 +77,14 @@ def _refused(path: Path, error: OSError) -> AstrafsError:
     if not path.parent.is_dir():
         found = found.help(f"create the directory `{path.parent}` first")
     return AstrafsError(found)
+
+
+def unified_diff(file: SourceFile, text: str) -> str:
+    """Return what changes from ``file`` to ``text``, as lines in the colours of standard output."""
+    lines = difflib.unified_diff(
+        file.text.splitlines(), text.splitlines(), file.path, file.path, lineterm=""
+    )
+    styles = {"-": Style.REMOVED, "+": Style.ADDED, "@": Style.FRAME}
+    return "".join(
+        console.styled(line, styles.get(line[:1], Style.PLAIN), sys.stdout) + "\n" for line in lines
+    )

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,10 @@ import typer
 
 from astrafs.cli import console
 from astrafs.config import Config, Levels, check_overrides, level_problem, load_config
+from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
+from astrafs.diagnostics.suggest import closest
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 from astrafs.workspace import Workspace, find_root, open_workspace, read_stdin
 
@@ -54,11 +56,7 @@ def compile_path(
     from astrafs.driver import compile_project
 
     sink = Sink()
-    if path == "-":
-        root = find_root(Path.cwd())
-        workspace = read_stdin(sys.stdin.buffer, root, stdin_name, sink)
-    else:
-        workspace = open_workspace(Path(path), sink)
+    workspace = read_path(path, stdin_name, sink)
     config = load_config(workspace.root, env, sink)
     with _no_collection():
         program = compile_project(workspace.files, sink) if workspace.files else None
@@ -70,6 +68,15 @@ def compile_path(
     if config.file is not None:
         files[config.file.path] = config.file
     return Compiled(workspace, config, program, found, files)
+
+
+def read_path(path: str, stdin_name: str, sink: Sink) -> Workspace:
+    """Read the project of ``path``, or standard input where it is ``-``, in place of the file
+    ``stdin_name`` if that is given.
+    """
+    if path == "-":
+        return read_stdin(sys.stdin.buffer, find_root(Path.cwd()), stdin_name, sink)
+    return open_workspace(Path(path), sink)
 
 
 @contextlib.contextmanager
@@ -108,6 +115,17 @@ def parse_levels(deny: Sequence[str], warn: Sequence[str], allow: Sequence[str])
     if problems:
         raise AstrafsError(*problems)
     return Levels(**{level: frozenset(names) for level, names in lists.items()})
+
+
+def known_codes(option: str, given: Sequence[str]) -> frozenset[str]:
+    """Return the codes that a repeated option lists; raises for those that do not exist."""
+    names = frozenset(_codes(given))
+    unknown = sorted(names - ALL.keys())
+    if unknown:
+        likely = closest(unknown[0], ALL)
+        advice = f"did you mean `{likely}`?" if likely else "`astrafs explain` lists all codes"
+        raise AstrafsError(_usage(f"{option}: there is no code `{unknown[0]}`", advice))
+    return names
 
 
 def _codes(given: Sequence[str]) -> tuple[str, ...]:

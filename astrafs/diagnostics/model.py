@@ -5,9 +5,10 @@ code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
+from astrafs.record import dataclass
 from astrafs.source import SourceFile, Span
 
 
@@ -32,6 +33,16 @@ class Edit:
 
     span: Span
     text: str
+
+    @classmethod
+    def before(cls, span: Span, text: str) -> Edit:
+        """Put ``text`` in front of ``span``."""
+        return cls(Span(span.path, span.start, span.start), text)
+
+    @classmethod
+    def after(cls, span: Span, text: str) -> Edit:
+        """Put ``text`` behind ``span``."""
+        return cls(Span(span.path, span.end, span.end), text)
 
 
 @dataclass(frozen=True, slots=True)

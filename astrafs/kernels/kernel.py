@@ -5,9 +5,10 @@ under.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pyarrow as pa
+
+from astrafs.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

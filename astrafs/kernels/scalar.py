@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from astrafs.kernels import elementary
+from astrafs.kernels.calendar import next_unit
 from astrafs.kernels.double_double import two_product
 from astrafs.kernels.kernel import Kernel
 from astrafs.typesys import decimal
@@ -156,6 +157,16 @@ def to_instants(zone: zones.Zone, local: Ints) -> Ints:
     return local - offsets[np.searchsorted(starts, local, side="right")]
 
 
+def _next_unit(instants: Column, units: Column, names: Column) -> pa.Array:
+    """The engine gives the unit and the zone as constant columns."""
+    times = _array(instants)
+    if not len(times):
+        return pa.array([], pa.int64())
+    unit, name = _array(units)[0].as_py(), _array(names)[0].as_py()
+    present = _present([times])
+    return pa.array(next_unit(unit, name, _ints(times)), pa.int64(), mask=~present)
+
+
 def _kernels() -> dict[str, Kernel]:
     found = {
         f"af_{name}": Kernel(("DOUBLE",) * count, "DOUBLE", _elementary(name, count))
@@ -165,6 +176,7 @@ def _kernels() -> dict[str, Kernel]:
     found["af_decimal_text"] = Kernel(("DOUBLE", "BIGINT", "BIGINT"), "VARCHAR", _decimal_text)
     found["af_local"] = Kernel(("BIGINT", "VARCHAR"), "BIGINT", _zoned(to_local))
     found["af_instant"] = Kernel(("BIGINT", "VARCHAR"), "BIGINT", _zoned(to_instants))
+    found["af_next_unit"] = Kernel(("BIGINT", "VARCHAR", "VARCHAR"), "BIGINT", _next_unit)
     return found
 
 

@@ -23,8 +23,10 @@ _USE_RULES = (
 _SHOWN = 4
 
 
-def check_leakage(program: Program, sink: Sink) -> None:
+def check_leakage(program: Program, sink: Sink) -> Footprints | None:
     """Report every way in which a feature would know more in training than when serving.
+
+    Returns the footprints; None where they cannot be worked out, which was reported.
 
     Silent about what earlier passes already found wrong. Rules 3 and 5 are about datasets, and rule
     7 is the checker's: there are no such functions to resolve.
@@ -47,6 +49,7 @@ def check_leakage(program: Program, sink: Sink) -> None:
                     others.setdefault(key, []).append(use.expansion)
     for key, diagnostic in found.items():
         sink.emit(_with_others(diagnostic, others.get(key, [])))
+    return facts.footprints
 
 
 def _with_others(found: Diagnostic, expansions: list[str]) -> Diagnostic:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.leakage.reads import RestrictedColumns, Use, short
@@ -11,6 +10,7 @@ from astrafs.leakage.timeline import Story, draw
 from astrafs.leakage.values import Scene
 from astrafs.plan import ir
 from astrafs.plan.program import Program
+from astrafs.record import dataclass
 from astrafs.temporal.footprint import Footprints, Reading
 from astrafs.temporal.rows import RowTimes
 
@@ -23,7 +23,7 @@ class Facts:
     """
 
     program: Program
-    times: dict[str, RowTimes]
+    times: dict[str, tuple[RowTimes, ...]]
     restricted: RestrictedColumns
     footprints: Footprints | None
     pictures: int = 100
@@ -34,6 +34,11 @@ class Facts:
             return found
         self.pictures -= 1
         return found.draw(draw(story()))
+
+
+def window_times(facts: Facts, use: Use) -> tuple[RowTimes, ...]:
+    """Return the times of the rows that an aggregate is over: one entry per source below them."""
+    return facts.times.get(use.expr.rows, ()) if isinstance(use.expr, ir.Aggregate) else ()
 
 
 def scene(facts: Facts, expr: ir.Aggregate, times: RowTimes) -> Scene:

@@ -8,25 +8,37 @@ from functools import partial
 from astrafs.diagnostics.codes import leakage as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.leakage import counterexample
-from astrafs.leakage.facts import Facts, expanded, path_note, scene, source_label, told
+from astrafs.leakage.facts import (
+    Facts,
+    expanded,
+    path_note,
+    scene,
+    source_label,
+    told,
+    window_times,
+)
 from astrafs.leakage.reads import Use, short
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
 from astrafs.temporal.interval import moment, nearest_age
+from astrafs.temporal.rows import RowTimes
 
 
 def future_window(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     """Rule 1: no window looks forward, but over rows that are known ahead of their time."""
     expr = use.expr
-    if not isinstance(expr, ir.Aggregate) or expr.rows not in facts.times:
+    if not isinstance(expr, ir.Aggregate) or nearest_age(expr.window) >= 0:
         return
-    times = facts.times[expr.rows]
-    nearest = nearest_age(expr.window)
-    if nearest >= 0:
-        return
-    if times.ahead:
+    all_times = window_times(facts, use)
+    if all_times and all(times.ahead for times in all_times):
         yield from _future_lookup(facts, use)
-        return
+    for times in all_times:
+        if not times.ahead:
+            yield _future_rows(facts, use, expr, times)
+
+
+def _future_rows(facts: Facts, use: Use, expr: ir.Aggregate, times: RowTimes) -> Diagnostic:
+    nearest = nearest_age(expr.window)
     source = short(times.source.name)
     found = codes.READS_THE_FUTURE.at(
         use.place,
@@ -48,7 +60,7 @@ def future_window(facts: Facts, use: Use) -> Iterator[Diagnostic]:
         past = window_text(ir.RangeWindow(-window.near, 0, True, False, window.every))
         found = found.fix(f"look back instead: `over {past}`", Edit(use.place, past), safe=False)
     found = found.help("to predict it, declare it under `labels for`: only labels look forward")
-    yield facts.draw(found, partial(counterexample.future_row, scene(facts, expr, times)))
+    return facts.draw(found, partial(counterexample.future_row, scene(facts, expr, times)))
 
 
 def _future_lookup(facts: Facts, use: Use) -> Iterator[Diagnostic]:
@@ -89,6 +101,9 @@ def timeless_source(facts: Facts, source: ir.Source) -> Iterator[Diagnostic]:
             "its rows are the same at every moment",
             title=f"table `{name}` has neither `time` nor a `static` reason",
         ).help('if it truly never changes, say why: `static "..."`')
+        reason = ' static "say why it never changes"'
+        if not stamps:
+            found = found.fix("say that it never changes", Edit.after(written.name, reason), safe=False)
     else:
         found = codes.SOURCE_WITHOUT_TIME.at(
             written.name,
@@ -97,6 +112,9 @@ def timeless_source(facts: Facts, source: ir.Source) -> Iterator[Diagnostic]:
         )
     for stamp in stamps[:3]:
         found = found.help(f"if `{stamp}` is when a row {_happens(source)}, write `time {stamp}`")
+    if len(stamps) == 1:
+        clause = Edit.after(written.name, f" time {stamps[0]}")
+        found = found.fix(f"write `time {stamps[0]}`", clause, safe=False)
     story = counterexample.timeless_state if source.table else counterexample.timeless_row
     yield facts.draw(found, story)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from astrafs.diagnostics.codes import leakage as codes
-from astrafs.diagnostics.model import Diagnostic
+from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.leakage import counterexample
-from astrafs.leakage.facts import Facts, clause_label, expanded, path_note, scene
+from astrafs.leakage.facts import Facts, clause_label, expanded, path_note, scene, window_times
 from astrafs.leakage.reads import Use, short
 from astrafs.plan import ir
+from astrafs.plan.text import window_text
 from astrafs.temporal.interval import farthest_age, window_interval
 from astrafs.temporal.rows import RowTimes
 from astrafs.typesys import duration_text
@@ -22,14 +24,19 @@ def never_sees(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     if isinstance(expr, ir.TableLookup):
         yield from _lookup_never_sees(facts, use, expr)
         return
-    if not isinstance(expr, ir.Aggregate) or expr.rows not in facts.times:
-        return
-    times = facts.times[expr.rows]
-    knowledge, far = times.source.knowledge, farthest_age(expr.window)
+    for times in window_times(facts, use):
+        assert isinstance(expr, ir.Aggregate)
+        yield from _never_sees(facts, use, expr, times)
+
+
+def _never_sees(
+    facts: Facts, use: Use, expr: ir.Aggregate, times: RowTimes
+) -> Iterator[Diagnostic]:
+    knowledge, far = times.source.knowledge, _oldest_latest(expr.window)
     if isinstance(knowledge, ir.KnownColumn) or far is None or not times.exact:
         return
     delay = max(0, knowledge.delay - times.least_lag)
-    closed = window_interval(expr.window).low_closed
+    closed = window_interval(expr.window).low_closed or isinstance(expr.window, ir.SessionWindow)
     if delay == 0 or far > delay or (far == delay and closed):
         return
     source = short(times.source.name)
@@ -46,9 +53,16 @@ def never_sees(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     yield facts.draw(expanded(found, use), story)
 
 
+def _oldest_latest(window: ir.Window) -> int | None:
+    """Return the greatest age of the latest row in ``window``, or None without a limit."""
+    return window.gap if isinstance(window, ir.SessionWindow) else farthest_age(window)
+
+
 def _lookup_never_sees(facts: Facts, use: Use, expr: ir.TableLookup) -> Iterator[Diagnostic]:
-    times = facts.times.get(expr.table)
-    if times is None or isinstance(times.source.knowledge, ir.KnownColumn):
+    if expr.table not in facts.times:
+        return
+    (times,) = facts.times[expr.table]
+    if isinstance(times.source.knowledge, ir.KnownColumn):
         return
     delay = times.source.knowledge.delay
     if expr.max_age is None or expr.max_age >= delay:
@@ -68,13 +82,15 @@ def beyond_retention(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     expr = use.expr
     if isinstance(expr, ir.TableLookup):
         return
-    if isinstance(expr, ir.Aggregate) and expr.rows in facts.times:
-        times = facts.times[expr.rows]
+    past = False
+    for times in window_times(facts, use):
+        assert isinstance(expr, ir.Aggregate)
         retention, far = times.source.retention, farthest_age(expr.window)
         if retention is not None and (far is None or far + times.least_lag > retention):
+            past = True
             yield _past_retention(facts, use, expr, times, retention)
-            return
-    yield from _retention_of_chain(facts, use)
+    if not past:
+        yield from _retention_of_chain(facts, use)
 
 
 def _past_retention(
@@ -95,6 +111,12 @@ def _past_retention(
         else f"`over {kept}`"
     )
     found = found.help(f"reach back {kept} at most ({within}), or keep rows longer")
+    window = expr.window
+    shortest = retention - times.least_lag
+    if isinstance(window, ir.RangeWindow) and window.near < shortest and not use.expansion:
+        right = window_text(replace(window, far=shortest, far_closed=window.near == 0))
+        edit = Edit(use.place, right)
+        found = found.fix(f"reach back as far as rows are kept: `over {right}`", edit, safe=False)
     story = partial(counterexample.deleted_row, scene(facts, expr, times), retention)
     return facts.draw(expanded(found, use), story)
 
@@ -127,7 +149,7 @@ def _retention_of_chain(facts: Facts, use: Use) -> Iterator[Diagnostic]:
             f"{duration_text(-low)} in all",
             title=f"`{use.owner}` reaches past what `{short(source.name)}` keeps",
         )
-        times = facts.times[source.name]
+        (times,) = facts.times[source.name]
         words = f"rows are kept for {duration_text(source.retention)}"
         found = clause_label(facts, found, times, "retention", words)
         found = found.note(path_note(facts, use, reading)).help("shorten a window on the path")

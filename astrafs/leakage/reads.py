@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from astrafs.plan import ir
 from astrafs.plan.program import FeatureOrigin, Program, StreamOrigin
 from astrafs.plan.tree import Origin, children
+from astrafs.record import dataclass
 from astrafs.source import Span
 
 
@@ -34,6 +35,7 @@ class Use:
 class RestrictedRead:
     """A restricted column of a source as it is read: where in the text, and the names on the way.
 
+    ``chain`` are the streams below what is read, and the source: the way on which a row comes.
     ``via`` leads from what the window reads (a stream, a computed column) towards the source.
     ``implied`` marks a nullable moment at which other columns become known: presumably it is not
     known before itself.
@@ -41,6 +43,7 @@ class RestrictedRead:
 
     column: ir.SourceColumn
     span: Span
+    chain: tuple[str, ...]
     via: tuple[str, ...] = ()
     implied: bool = False
 
@@ -109,7 +112,7 @@ class RestrictedColumns:
         nowhere = Span("", 0, 0)
         for source in program.plan.sources:
             self._columns[source.name] = {
-                column.name: (RestrictedRead(column, nowhere),)
+                column.name: (RestrictedRead(column, nowhere, (source.name,)),)
                 for column in source.columns
                 if column.settles is not None or column.known_at
             }
@@ -117,7 +120,7 @@ class RestrictedColumns:
             for column in source.columns:
                 if column.name in moments and column.type.nullable and not column.known_at:
                     moment = replace(column, known_at=column.name)
-                    implied = RestrictedRead(moment, nowhere, implied=True)
+                    implied = RestrictedRead(moment, nowhere, (source.name,), implied=True)
                     self._columns[source.name].setdefault(column.name, (implied,))
             known = self._columns[source.name]
             # Whether a row is there, where and from when on, hangs on these.
@@ -125,21 +128,28 @@ class RestrictedColumns:
             if isinstance(source.knowledge, ir.KnownColumn):
                 order.append(source.knowledge.column)
             self._presence[source.name] = _distinct([r for n in order for r in known.get(n, ())])
-        waiting = list(program.plan.streams)
+        waiting: list[ir.Stream | ir.Union] = [*program.plan.streams, *program.plan.unions]
         while waiting:
-            ready = [stream for stream in waiting if stream.base in self._columns]
-            for stream in ready:
-                self._add_stream(stream)
-            later = [stream for stream in waiting if stream.name not in self._columns]
+            for rows in waiting:
+                if isinstance(rows, ir.Union):
+                    if all(member in self._columns for member in rows.members):
+                        self._add_union(rows)
+                elif rows.base in self._columns:
+                    self._add_stream(rows)
+            later = [rows for rows in waiting if rows.name not in self._columns]
             if len(later) == len(waiting):
                 break  # a base is missing or circular: reported already
             waiting = later
 
     def _add_stream(self, stream: ir.Stream) -> None:
-        base = self._columns[stream.base]
+        name = stream.name
+        base = {
+            column: tuple(_through(read, name) for read in reads)
+            for column, reads in self._columns[stream.base].items()
+        }
         place = self.program.streams.get(stream.name)
         columns = dict(base)
-        presence = list(self._presence[stream.base])
+        presence = [_through(read, name) for read in self._presence[stream.base]]
         self._columns[stream.name] = columns
         self._presence[stream.name] = ()
         if place is not None:
@@ -151,9 +161,23 @@ class RestrictedColumns:
             for column in stream.columns:
                 origin = place.columns.get(column.name, nowhere)
                 found = self._reads(column.expression, origin, columns)
-                name = f"{short(stream.name)}.{column.name}"
-                columns[column.name] = tuple(_step(read, name) for read in found)
+                shown = f"{short(stream.name)}.{column.name}"
+                columns[column.name] = tuple(_step(read, shown) for read in found)
         self._presence[stream.name] = _distinct(presence)
+
+    def _add_union(self, union: ir.Union) -> None:
+        self._columns[union.name] = {
+            column.name: _distinct(
+                [
+                    read
+                    for member in union.members
+                    for read in self._columns[member].get(column.name, ())
+                ]
+            )
+            for column in union.columns
+        }
+        presence = [read for member in union.members for read in self._presence[member]]
+        self._presence[union.name] = _distinct(presence)
 
     def _reads(
         self, expr: ir.Expr, origin: Origin, columns: dict[str, tuple[RestrictedRead, ...]]
@@ -174,14 +198,20 @@ class RestrictedColumns:
         found = (*columns.get(lookup.column, ()), *presence)
         return _distinct([read for read in found if not read.implied])
 
-    def of_window(self, use: Use) -> tuple[RestrictedRead, ...]:
-        """Return the restricted columns that an aggregate's value depends on, each once."""
+    def of_window(self, use: Use, chain: tuple[str, ...]) -> tuple[RestrictedRead, ...]:
+        """Return the restricted columns that an aggregate's value depends on, each once, of the
+        rows that come on the way ``chain``.
+        """
         expr = use.expr
         if not isinstance(expr, ir.Aggregate) or expr.rows not in self._columns:
             return ()
         columns, presence = self._columns[expr.rows], self._presence[expr.rows]
         found = self._reads(expr, use.origin, columns) if columns else ()
-        return _distinct([*found, *presence])
+        return _distinct([read for read in (*found, *presence) if read.chain == chain])
+
+
+def _through(read: RestrictedRead, stream: str) -> RestrictedRead:
+    return replace(read, chain=(stream, *read.chain))
 
 
 def _step(read: RestrictedRead, name: str) -> RestrictedRead:
@@ -189,7 +219,7 @@ def _step(read: RestrictedRead, name: str) -> RestrictedRead:
 
 
 def _distinct(found: list[RestrictedRead]) -> tuple[RestrictedRead, ...]:
-    first: dict[str, RestrictedRead] = {}
+    first: dict[tuple[tuple[str, ...], str], RestrictedRead] = {}
     for read in found:
-        first.setdefault(read.column.name, read)
+        first.setdefault((read.chain, read.column.name), read)
     return tuple(first.values())

@@ -9,7 +9,7 @@ from functools import partial
 from astrafs.diagnostics.codes import leakage as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.leakage import counterexample
-from astrafs.leakage.facts import Facts, column_label, scene, told
+from astrafs.leakage.facts import Facts, column_label, scene, told, window_times
 from astrafs.leakage.reads import Use, short
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
@@ -21,12 +21,15 @@ from astrafs.typesys import duration_text
 
 def unsettled_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     """Rule 2a: a column that ``settles`` is read only by windows that are old enough."""
+    for times in window_times(facts, use):
+        yield from _unsettled(facts, use, times)
+
+
+def _unsettled(facts: Facts, use: Use, times: RowTimes) -> Iterator[Diagnostic]:
     expr = use.expr
-    if not isinstance(expr, ir.Aggregate) or expr.rows not in facts.times:
-        return
-    times = facts.times[expr.rows]
+    assert isinstance(expr, ir.Aggregate)
     age = nearest_age(expr.window) + times.least_lag
-    for read in facts.restricted.of_window(use):
+    for read in facts.restricted.of_window(use, times.chain):
         settles = read.column.settles
         if settles is None or age >= settles:
             continue
@@ -80,11 +83,14 @@ def _offset_help(found: Diagnostic, use: Use, settles: int) -> Diagnostic:
 
 def unknown_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     """Rule 2b: a column ``known`` later is read only by the time at which it is known."""
+    for times in window_times(facts, use):
+        yield from _unknown(facts, use, times)
+
+
+def _unknown(facts: Facts, use: Use, times: RowTimes) -> Iterator[Diagnostic]:
     expr = use.expr
-    if not isinstance(expr, ir.Aggregate) or expr.rows not in facts.times:
-        return
-    times = facts.times[expr.rows]
-    for read in facts.restricted.of_window(use):
+    assert isinstance(expr, ir.Aggregate)
+    for read in facts.restricted.of_window(use, times.chain):
         if not read.column.known_at or _is_known(read.column, times, nearest_age(expr.window)):
             continue
         name, known_at = read.column.name, read.column.known_at
@@ -143,7 +149,7 @@ def restricted_table_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     expr = use.expr
     if not isinstance(expr, ir.TableLookup) or expr.table not in facts.times:
         return
-    times = facts.times[expr.table]
+    (times,) = facts.times[expr.table]
     for read in facts.restricted.of_table(expr):
         yield from _restricted_value(facts, use, expr, times, read.column)
 
@@ -171,6 +177,9 @@ def _restricted_value(
         return
     found = column_label(facts, found, times, column.name, words)
     found = told(found, use, [f"{short(expr.table)}.{column.name}"], times).help(advice)
+    if found.code is codes.UNSETTLED and not expr.offset and expr.max_age is None:
+        later = Edit.after(use.origin.span, f" offset {duration_text(column.settles or 0)}")
+        found = found.fix("look up the value as it has settled", later, safe=False)
     if column.name == expr.column:
         found = facts.draw(found, partial(counterexample.table_value, expr, column))
     else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from astrafs.record import dataclass
 from astrafs.temporal.interval import Interval, moment
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice, product
 from typing import Any
@@ -12,6 +11,7 @@ from astrafs.leakage.evaluate import UnknownValueError, aggregate_value, value_o
 from astrafs.plan import ir
 from astrafs.plan.graph import subexpressions
 from astrafs.plan.text import aggregate_text, literal_text
+from astrafs.record import dataclass
 from astrafs.temporal.rows import RowTimes
 from astrafs.typesys import DURATION_UNITS, Kind, Type
 

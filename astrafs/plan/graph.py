@@ -12,7 +12,7 @@ from astrafs.plan.errors import PlanError
 from astrafs.plan.tree import children
 
 Node = ir.FeatureId | str
-"""A feature version, or the qualified name of a source, table or stream."""
+"""A feature version, or the qualified name of a source, table, union or stream."""
 
 N = TypeVar("N", bound=Hashable)
 
@@ -62,11 +62,13 @@ def node_key(node: Node) -> tuple[int, str, str, int]:
 
 
 def dependencies(plan: ir.Plan) -> dict[Node, tuple[Node, ...]]:
-    """Map every source, table, stream and feature to what it reads directly, sorted.
+    """Map every source, table, union, stream and feature to what it reads directly, sorted.
 
     A stream is one node: whatever any of its columns looks up, the whole stream depends on.
     """
     graph: dict[Node, tuple[Node, ...]] = {source.name: () for source in plan.sources}
+    for union in plan.unions:
+        graph[union.name] = tuple(sorted(set(union.members)))
     for stream in plan.streams:
         read = references(*stream_expressions(stream)) | {stream.base}
         graph[stream.name] = tuple(sorted(read, key=node_key))
@@ -129,7 +131,7 @@ def topological_order(
 
 
 def plan_order(plan: ir.Plan) -> tuple[Node, ...]:
-    """Return every source, stream and feature of ``plan``, each after what it reads."""
+    """Return every source, union, stream and feature of ``plan``, each after what it reads."""
     return topological_order(dependencies(plan), node_key)
 
 

@@ -4,8 +4,9 @@ A feature's identity covers everything that decides its values over data that ke
 key types, types, the expression, and of the rows it reads the time rules, keys, conditions and just
 those columns that take part. Every dependency stands there as its own identity. So renaming a
 module, source, stream, entity or feature, moving a file, documentation, owners, and columns or
-declarations that the feature does not use change nothing, and any change of meaning changes the
-identity of every dependent.
+declarations that the feature does not use change nothing, nor does the order of the operands of
+`a + b`, `a * b`, `a == b`, `and` and `or`, and any change of meaning changes the identity of every
+dependent.
 
 Not covered: which files are bound to a source, ``expect`` lines and ``retention`` (they decide
 whether a run is accepted, never a value), and the wording of a ``static`` reason.
@@ -14,7 +15,7 @@ whether a run is accepted, never a value), and the wording of a ``static`` reaso
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from hashlib import sha256
 from json import dumps
@@ -24,10 +25,20 @@ from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.graph import plan_order
 from astrafs.plan.tree import children
+from astrafs.record import dataclass
 from astrafs.typesys import Type
 
 IDENTITY_VERSION = 1
 """Part of every identity; raised when the canonical form itself changes."""
+
+_COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})
+"""Two operands may change places. Longer sums may not: where they overflow depends on the order."""
+
+_CHAINS = frozenset({"and", "or"})
+"""Order, grouping and repetition of operands change nothing, three-valued logic included."""
+
+_SWAPPED = {"gt": "lt", "ge": "le"}
+"""Written as the other with its operands swapped: ``x > 0`` and ``0 < x`` are one condition."""
 
 ColumnText = Callable[[str], str]
 
@@ -36,6 +47,21 @@ def feature_identities(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
     """Return the identity of every feature version (64 hex digits), in time linear in the plan."""
     found = _Writer.run(plan).features
     return {feature.id: found[feature.id] for feature in plan.features}
+
+
+def value_identity(plan: ir.Plan, feature: ir.FeatureId) -> str:
+    """Return the identity of a feature's values alone: declared types of features do not count.
+
+    Two versions with one value identity differ in their contract at most.
+    """
+    return _Writer.run(plan, contracts=False).features[feature]
+
+
+def row_identities(plan: ir.Plan) -> Mapping[str, str]:
+    """Return the identity of the rows of every source, table and stream: time rules, keys and
+    conditions; a column takes part in the identity of what reads it.
+    """
+    return dict(_Writer.run(plan).rows)
 
 
 def view_identities(plan: ir.Plan) -> Mapping[str, str]:
@@ -61,6 +87,7 @@ class _Writer:
     """Writes canonical forms in dependency order, so every dependency's identity is at hand."""
 
     plan: ir.Plan
+    contracts: bool = True
     entities: dict[str, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -68,23 +95,28 @@ class _Writer:
     texts: dict[ir.FeatureId, str] = field(default_factory=dict)
     types: dict[Type, str] = field(default_factory=dict)
     key_names: dict[str, dict[str, int]] = field(default_factory=dict)
+    chains: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """The operands of every ``and`` and ``or`` written so far, by its form."""
 
     @classmethod
-    def run(cls, plan: ir.Plan) -> _Writer:
-        """Fill in the identities of everything in ``plan``."""
-        writer = cls(plan)
+    def run(cls, plan: ir.Plan, *, contracts: bool = True) -> _Writer:
+        """Fill in the identities of everything in ``plan``; without ``contracts`` of values only."""
+        writer = cls(plan, contracts)
         for entity in plan.entities:
             parts = [writer.type(key.type) for key in entity.keys]
             writer.entities[entity.name] = _digest(_form("entity", _bool(entity.request), *parts))
             writer.key_names[entity.name] = {key.name: at for at, key in enumerate(entity.keys)}
         sources = {source.name: source for source in plan.sources}
         streams = {stream.name: stream for stream in plan.streams}
+        unions = {union.name: union for union in plan.unions}
         features = {feature.id: feature for feature in plan.features}
         for node in plan_order(plan):
             if isinstance(node, ir.FeatureId):
                 writer.feature(features[node])
             elif node in sources:
                 writer.source(sources[node])
+            elif node in unions:
+                writer.union(unions[node])
             else:
                 writer.stream(streams[node])
         return writer
@@ -116,7 +148,8 @@ class _Writer:
         else:
             knowledge = _form("delay", str(rule.delay))
         # A table breaks ties of (e, k) by its remaining columns, so all of them take part.
-        remaining = tuple(mine.values()) if source.table else ()
+        # So do those of revisions.
+        remaining = tuple(mine.values()) if source.table or source.revisions else ()
         self.rows[source.name] = _digest(
             _form(
                 "table" if source.table else "source",
@@ -126,6 +159,7 @@ class _Writer:
                 _bool(source.ahead),
                 _number(source.max_age),
                 _form("columns", *remaining),
+                *([_form("revisions", mine.get(source.deleted, ""))] if source.revisions else []),
             )
         )
 
@@ -151,6 +185,23 @@ class _Writer:
             mine[column.name] = _digest(_form("computed", self.type(column.type), made))
         self.columns[stream.name] = mine
 
+    def union(self, union: ir.Union) -> None:
+        """Write the members of a union in order, and each column by what it is in every member."""
+        members = union.members
+        self.columns[union.name] = {
+            column.name: _digest(
+                _form(
+                    "united",
+                    self.type(column.type),
+                    *(self.columns[member][column.name] for member in members),
+                )
+            )
+            for column in union.columns
+        }
+        keys = (self.columns[union.name][name] for name in union.key)
+        rows = (self.rows[member] for member in members)
+        self.rows[union.name] = _digest(_form("union", _form("key", *keys), *rows))
+
     def feature(self, feature: ir.Feature) -> None:
         """Write a feature, without its name."""
         names = self.key_names[feature.id.entity]
@@ -158,8 +209,9 @@ class _Writer:
             "feature",
             str(IDENTITY_VERSION),
             self.entities[feature.id.entity],
-            self.type(feature.type),
+            self.type(feature.type) if self.contracts else "any",
             self.expression(feature.expression, _no_column, names),
+            *(["label"] if feature.label else []),
         )
         self.texts[feature.id] = text
         self.features[feature.id] = _digest(text)
@@ -188,6 +240,20 @@ class _Writer:
                 )
             )
         return found
+
+    def call(self, function: str, result: str, parts: list[str]) -> str:
+        """Write a call; where the order of operands cannot change a bit, they are sorted."""
+        if function in _SWAPPED:
+            function, parts = _SWAPPED[function], parts[::-1]
+        if function in _CHAINS:
+            spread = (self.chains.get((function, part), [part]) for part in parts)
+            parts = sorted({inner for operands in spread for inner in operands})
+            text = _form("call", _text(function), result, *parts)
+            self.chains[function, text] = parts
+            return text
+        if function in _COMMUTATIVE:
+            parts = sorted(parts)
+        return _form("call", _text(function), result, *parts)
 
     def optional(self, expr: ir.Expr | None, column: ColumnText) -> str:
         """Write an expression that may be missing."""
@@ -231,7 +297,7 @@ class _Writer:
             case ir.FeatureRef():
                 return _form("feature", self.features[expr.feature], result)
             case ir.Call():
-                return _form("call", _text(expr.function), result, *parts)
+                return self.call(expr.function, result, parts)
             case ir.EntityLookup():
                 entity, feature = self.entities[expr.entity], self.features[expr.feature]
                 return _form("entity-lookup", entity, feature, str(expr.offset), result, *parts)
@@ -241,7 +307,14 @@ class _Writer:
                 return _form("table-lookup", table, read, *times, result, *parts)
             case ir.Aggregate():
                 shape = _form(
-                    "shape", str(len(expr.args)), _bool(expr.where), _bool(expr.block_where)
+                    "shape",
+                    str(len(expr.args)),
+                    _bool(expr.where),
+                    _bool(expr.block_where),
+                    *(["by"] if expr.by is not None else []),
+                    *(["each"] if expr.each else []),
+                    *(["request"] if expr.request else []),
+                    *(str(keys[name]) for name in expr.match),
                 )
                 rows, window = self.rows[expr.rows], _window(expr.window)
                 return _form("aggregate", _text(expr.function), rows, window, shape, result, *parts)
@@ -263,9 +336,16 @@ def _window(window: ir.Window) -> str:
                 _bool(window.far_closed),
                 _bool(window.near_closed),
                 _number(window.every),
+                *(["hindsight"] if window.hindsight else []),
             )
         case ir.LastWindow():
             return _form("last", str(window.rows), _number(window.within))
+        case ir.CalendarWindow():
+            return _form("calendar", window.unit, _text(window.zone))
+        case ir.SinceWindow():
+            return "(since)"  # its condition is among the parts
+        case ir.SessionWindow():
+            return _form("session", str(window.gap))
         case _:
             assert_never(window)
 

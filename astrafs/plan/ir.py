@@ -8,12 +8,13 @@ Names in a plan are qualified by module (``fraud.cards.approved``). A feature is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
+from astrafs.record import dataclass
 from astrafs.typesys import Type
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,6 +135,7 @@ class RangeWindow:
     window itself bounds ``e``): a window whose near edge is ``0`` and open holds ``e < t``.
     Negative ages lie in the future: only labels and sources known ahead have them.
     ``over 7d`` is ``RangeWindow(far=7d, near=0, far_closed=True, near_closed=False)``.
+    ``hindsight`` (windows of labels that reach past t) drops ``k <= t``: rows known by K count.
     """
 
     far: int | None
@@ -141,6 +143,7 @@ class RangeWindow:
     far_closed: bool
     near_closed: bool
     every: int | None = None
+    hindsight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,37 @@ class LastWindow:
     within: int | None = None
 
 
-Window = RangeWindow | LastWindow
+@dataclass(frozen=True, slots=True)
+class CalendarWindow:
+    """``since day("Europe/Paris")``: the visible rows from the start of the unit that holds t, to t
+    (e < t).
+
+    ``unit`` is ``hour``, ``day``, ``week`` (from Monday) or ``month``, ``zone`` an IANA name.
+    """
+
+    unit: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinceWindow:
+    """``since last (condition)``: the visible rows (e < t) after the latest one, in (e, key) order,
+    where ``condition`` is true; all of them if there is none.
+    """
+
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWindow:
+    """The latest run of visible rows (e < t) whose neighbours, and t itself, are at most ``gap``
+    apart.
+    """
+
+    gap: int
+
+
+Window = RangeWindow | LastWindow | CalendarWindow | SinceWindow | SessionWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +197,14 @@ class Aggregate:
     ``keys`` give, per key column of the entity, an expression over the row; a row with a null in
     any of them belongs to no entity. ``block_where`` is the ``where`` of the ``features`` block:
     rows that fail it are not in the window at all (they do not count for ``last N``). ``where``
-    only filters the aggregate's inputs.
+    only filters the aggregate's inputs. ``by`` groups the inputs by a value of the row (null
+    belongs to no group): the result is a map. ``each`` makes every element of the list arguments an
+    input.
+
+    In the features of a request that is a row (``request R as ROWS``), ``match`` names the request
+    fields that ``keys`` must equal, and with ``request`` the request itself is the newest row of
+    the window, at t: its fields are read as the columns of that name. Elsewhere ``match`` is empty:
+    ``keys`` equal the entity's key columns, in order.
     """
 
     function: str
@@ -175,6 +215,10 @@ class Aggregate:
     keys: tuple[Expr, ...]
     window: Window
     type: Type
+    by: Expr | None = None
+    each: bool = False
+    match: tuple[str, ...] = ()
+    request: bool = False
 
 
 Expr = (
@@ -205,13 +249,14 @@ class Field:
 class Entity:
     """An entity with its key columns, or a request (``request=True``) with its fields as ``keys``.
 
-    A request is no entity: nulls in its (nullable) fields are ordinary values, and it has no
-    windows of its own.
+    A request is no entity: nulls in its (nullable) fields are ordinary values. It has windows of
+    its own only where it is a row about to happen: ``rows`` names the source then.
     """
 
     name: str
     keys: tuple[Field, ...]
     request: bool = False
+    rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +299,9 @@ class Source:
     reason).
 
     Rows of a source are ordered by (e, key); ``key`` is unique in a source and the lookup key of a
-    table.
+    table. With ``revisions`` a key of a source may repeat: its rows are revisions of one event,
+    ordered by (k, remaining columns in declared order, nulls first); at (t, K) the latest with
+    ``k <= min(t, K)`` counts, and none where its column ``deleted`` (if given) is true.
     """
 
     name: str
@@ -268,6 +315,22 @@ class Source:
     max_age: int | None = None
     retention: int | None = None
     expects: tuple[Expr, ...] = ()
+    revisions: bool = False
+    deleted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """The rows of several sources or streams as one: ``members`` in the order written.
+
+    ``columns`` are those that every member has, of one type (nullable where it is in any member);
+    ``key`` are key columns of every member. Rows are ordered by (e, key, place of the member).
+    """
+
+    name: str
+    members: tuple[str, ...]
+    columns: tuple[Field, ...]
+    key: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +346,7 @@ class ComputedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Rows of ``base`` (a source or stream) where ``where`` is true, re-timed to ``time`` if
+    """Rows of ``base`` (a source, stream or union) where ``where`` is true, re-timed to ``time`` if
     given, with columns.
 
     With ``time``: e becomes its value (earlier than the old e is a contract violation) and k at
@@ -300,7 +363,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One version of one feature; ``depends`` in ``plan.graph`` is derived from ``expression``."""
+    """One version of one feature; ``depends`` in ``plan.graph`` is derived from ``expression``.
+
+    A ``label`` may look forward; only labels and datasets may refer to it.
+    """
 
     id: FeatureId
     type: Type
@@ -309,6 +375,7 @@ class Feature:
     owner: str = field(default="", compare=False)
     tags: tuple[str, ...] = field(default=(), compare=False)
     deprecated: str = field(default="", compare=False)
+    label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +398,40 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """A label column of a dataset: ``expression`` over the spine row at hand, lookups at its time.
+
+    At (t, K) it is mature iff ``t + horizon <= K`` and every column of ``known`` is not null and
+    lies at or before K; until then it is null. ``type`` is nullable.
+    """
+
+    name: str
+    expression: Expr
+    type: Type
+    horizon: int
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Training data: ``view`` asked for every row of ``spine`` (a source, stream or union) at its
+    own time, beside its ``labels``.
+
+    ``keys`` gives, per key column (or request field) of the view's entity, an expression over the
+    spine row. ``train_before``/``test_from`` (instants) split the rows; those between are left out.
+    """
+
+    name: str
+    view: str
+    spine: str
+    keys: tuple[Expr, ...]
+    labels: tuple[Label, ...]
+    train_before: int | None = None
+    test_from: int | None = None
+    doc: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole program. Every tuple is sorted by name, so equal programs are equal plans."""
 
@@ -339,4 +440,6 @@ class Plan:
     streams: tuple[Stream, ...]
     features: tuple[Feature, ...]
     views: tuple[View, ...]
+    unions: tuple[Union, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
     schema_version: int = SCHEMA_VERSION

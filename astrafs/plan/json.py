@@ -33,7 +33,13 @@ _EXPRESSIONS: dict[str, type[Any]] = {
     "table_lookup": ir.TableLookup,
     "aggregate": ir.Aggregate,
 }
-_WINDOWS: dict[str, type[Any]] = {"range": ir.RangeWindow, "last": ir.LastWindow}
+_WINDOWS: dict[str, type[Any]] = {
+    "range": ir.RangeWindow,
+    "last": ir.LastWindow,
+    "calendar": ir.CalendarWindow,
+    "since": ir.SinceWindow,
+    "session": ir.SessionWindow,
+}
 _KNOWLEDGE: dict[str, type[Any]] = {"known_column": ir.KnownColumn, "delay": ir.Delay}
 _WORD = {
     **{made: name for name, made in _EXPRESSIONS.items()},
@@ -53,6 +59,9 @@ _RECORDS: dict[str, type[Any]] = {
         ir.Feature,
         ir.Output,
         ir.View,
+        ir.Union,
+        ir.Label,
+        ir.Dataset,
     )
 }
 _PLAIN_TYPES = frozenset(

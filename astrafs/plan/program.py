@@ -17,10 +17,12 @@ How surface types meet the plan:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.plan import ir
+from astrafs.plan.tests import TestCase
 from astrafs.plan.tree import Origin
+from astrafs.record import dataclass
 from astrafs.source import SourceFile, Span
 
 
@@ -97,3 +99,4 @@ class Program:
     streams: Mapping[str, StreamOrigin]
     views: Mapping[str, ViewOrigin]
     files: Mapping[str, SourceFile] = field(default_factory=dict)
+    tests: tuple[TestCase, ...] = ()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.graph import subexpressions
+from astrafs.plan.tree import children
 from astrafs.typesys import Type
 
 
@@ -22,8 +23,8 @@ def prune(
     """Return the sub-plan of ``views`` and ``features`` and all that they read.
 
     Of a source stay the columns that are read, its key and times, and what its contracts
-    (``expect``) and the rules of those columns mention. A table keeps all columns: they break ties
-    between its rows. Identities do not change.
+    (``expect``) and the rules of those columns mention. A table, and a source with revisions, keeps
+    all columns: they break ties between its rows. Identities do not change.
     """
     needs = _Needs(plan)
     kept = []
@@ -43,6 +44,7 @@ def prune(
         entities=tuple(e for e in plan.entities if e.name in needs.entities),
         sources=tuple(needs.narrow(s) for s in plan.sources if s.name in needs.columns),
         streams=tuple(needs.narrow_stream(s) for s in plan.streams if s.name in needs.columns),
+        unions=tuple(needs.narrow_union(u) for u in plan.unions if u.name in needs.columns),
         features=tuple(f for f in plan.features if f.id in needs.features),
         views=tuple(sorted(kept, key=lambda view: view.name)),
         schema_version=plan.schema_version,
@@ -57,6 +59,7 @@ class _Needs:
         self.all_features = {feature.id: feature for feature in plan.features}
         self.sources = {source.name: source for source in plan.sources}
         self.streams = {stream.name: stream for stream in plan.streams}
+        self.unions = {union.name: union for union in plan.unions}
         self.source_columns = {
             source.name: {column.name: column for column in source.columns}
             for source in plan.sources
@@ -116,11 +119,17 @@ class _Needs:
                 if part is not None:
                     self.expression(part, stream.base)
             return
+        if name in self.unions:
+            for member in self.unions[name].members:
+                self.rows(member)
+            for key in self.unions[name].key:
+                self.column(name, key)
+            return
         source = self.sources[name]
         wanted = [*source.key, source.time]
         if isinstance(source.knowledge, ir.KnownColumn):
             wanted.append(source.knowledge.column)
-        if source.table:
+        if source.table or source.revisions:
             wanted += [column.name for column in source.columns]
         for column in filter(None, wanted):
             self.column(name, column)
@@ -139,6 +148,10 @@ class _Needs:
             self.type(column.type)
             if column.known_at:
                 self.column(rows, column.known_at)
+            return
+        if rows in self.unions:
+            for member in self.unions[rows].members:
+                self.column(member, name)
             return
         computed = self.stream_columns[rows].get(name)
         if computed is None:
@@ -162,9 +175,8 @@ class _Needs:
                     self.rows(expr.table)
                 case ir.Aggregate():
                     self.rows(expr.rows)
-                    for part in (*expr.args, expr.where, expr.block_where, *expr.keys):
-                        if part is not None:
-                            self.expression(part, expr.rows)
+                    for part in children(expr):
+                        self.expression(part, expr.rows)
                 case _:
                     pass
 
@@ -172,6 +184,11 @@ class _Needs:
         """Drop the columns of a source that nothing asked for."""
         wanted = self.columns[source.name]
         return replace(source, columns=tuple(c for c in source.columns if c.name in wanted))
+
+    def narrow_union(self, union: ir.Union) -> ir.Union:
+        """Drop the columns of a union that nothing asked for."""
+        wanted = self.columns[union.name]
+        return replace(union, columns=tuple(c for c in union.columns if c.name in wanted))
 
     def narrow_stream(self, stream: ir.Stream) -> ir.Stream:
         """Drop the computed columns of a stream that nothing asked for."""

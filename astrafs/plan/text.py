@@ -37,6 +37,7 @@ def plan_text(plan: ir.Plan) -> str:
     blocks = [
         *map(entity_text, plan.entities),
         *map(source_text, plan.sources),
+        *map(union_text, plan.unions),
         *map(stream_text, plan.streams),
         *map(feature_text, plan.features),
         *map(view_text, plan.views),
@@ -96,6 +97,14 @@ def _column_tail(column: ir.SourceColumn) -> str:
     return text
 
 
+def union_text(union: ir.Union) -> str:
+    """Return a union with its members, key and columns."""
+    lines = [f"union {union.name} of {', '.join(union.members)}", f"  key {', '.join(union.key)}"]
+    width = max((len(column.name) for column in union.columns), default=0) + 1
+    lines += [f"  {column.name + ':':<{width}} {column.type}" for column in union.columns]
+    return "\n".join(lines)
+
+
 def stream_text(stream: ir.Stream) -> str:
     """Return a stream with its base, time, condition and computed columns."""
     lines = [f"stream {stream.name} from {stream.base}"]
@@ -134,6 +143,12 @@ def window_text(window: ir.Window) -> str:
         case ir.RangeWindow():
             every = "" if window.every is None else f" every {duration_text(window.every)}"
             return _range_text(window) + every
+        case ir.CalendarWindow():
+            return f"since {window.unit}({dumps(window.zone, ensure_ascii=False)})"
+        case ir.SinceWindow():
+            return f"since last ({expression_text(window.condition)})"
+        case ir.SessionWindow():
+            return f"session gap {duration_text(window.gap)}"
         case _:
             assert_never(window)
 
@@ -218,18 +233,27 @@ def aggregate_text(expr: ir.Aggregate) -> str:
 
 
 def _aggregate_head(expr: ir.Aggregate, rest: Iterator[_Part], level: int) -> str:
-    args = ", ".join(_inside(next(rest), level) for _ in expr.args)
+    each = "each " if expr.each else ""
+    args = ", ".join(each + _inside(next(rest), level) for _ in expr.args)
     if expr.where is not None:
         args += (" " if args else "") + f"where {_inside(next(rest), level)}"
-    return f"{expr.function}({args}) over {window_text(expr.window)}"
+    by = "" if expr.by is None else f" by {_inside((expression_text(expr.by), _OVER), _ATOM)}"
+    request = " including request" if expr.request else ""
+    return f"{expr.function}({args}){by} over {window_text(expr.window)}{request}"
 
 
 def _aggregate(expr: ir.Aggregate, parts: list[_Part]) -> _Part:
     rest = iter(parts)
     head = _aggregate_head(expr, rest, _IF)
     block = "" if expr.block_where is None else f" where {_inside(next(rest), _AND)}"
+    for _ in (part for part in (expr.by, _since(expr)) if part is not None):
+        next(rest)  # said in the head
     by = f" by {_list(list(rest))}" if expr.keys else ""
     return f"{head} from {expr.rows}{by}{block}", _OVER
+
+
+def _since(expr: ir.Aggregate) -> ir.Expr | None:
+    return expr.window.condition if isinstance(expr.window, ir.SinceWindow) else None
 
 
 def _call(expr: ir.Call, parts: list[_Part]) -> _Part:

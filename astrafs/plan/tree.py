@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from astrafs.plan import ir
+from astrafs.record import dataclass
 from astrafs.source import Span
 
 
@@ -33,10 +34,19 @@ def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
         case ir.EntityLookup() | ir.TableLookup():
             return expr.keys
         case ir.Aggregate():
-            filters = tuple(part for part in (expr.where, expr.block_where) if part is not None)
-            return (*expr.args, *filters, *expr.keys)
+            return (*expr.args, *conditions(expr), *expr.keys)
         case _:
             assert_never(expr)
+
+
+def conditions(expr: ir.Aggregate) -> tuple[ir.Expr, ...]:
+    """Return what an aggregate says of rows besides its inputs and keys: its own condition, the
+    block's, the key of ``by``, and the condition of a ``since last`` window, as far as there are
+    any.
+    """
+    since = expr.window.condition if isinstance(expr.window, ir.SinceWindow) else None
+    parts = (expr.where, expr.block_where, expr.by, since)
+    return tuple(part for part in parts if part is not None)
 
 
 def rebuild(expr: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
@@ -50,12 +60,21 @@ def rebuild(expr: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
             return replace(expr, keys=parts)
         case ir.Aggregate():
             rest = iter(parts)
+            args = tuple(next(rest) for _ in expr.args)
+            where = next(rest) if expr.where is not None else None
+            block_where = next(rest) if expr.block_where is not None else None
+            by = next(rest) if expr.by is not None else None
+            window = expr.window
+            if isinstance(window, ir.SinceWindow):
+                window = ir.SinceWindow(next(rest))
             return replace(
                 expr,
-                args=tuple(next(rest) for _ in expr.args),
-                where=next(rest) if expr.where is not None else None,
-                block_where=next(rest) if expr.block_where is not None else None,
-                keys=tuple(next(rest) for _ in expr.keys),
+                args=args,
+                where=where,
+                block_where=block_where,
+                by=by,
+                window=window,
+                keys=tuple(rest),
             )
         case _:
             assert_never(expr)

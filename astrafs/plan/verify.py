@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any, NoReturn, assert_never
 
@@ -14,6 +14,7 @@ from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.graph import plan_order
 from astrafs.plan.tree import children
+from astrafs.record import dataclass
 from astrafs.typesys import Kind, Type
 
 __all__ = ["PlanError", "engine_type", "verify"]
@@ -38,10 +39,14 @@ def verify(plan: ir.Plan) -> None:
 
 
 def engine_type(made: Type) -> Type:
-    """Return a declared type as expressions carry it: no unit, a key of one part as that part."""
-    if not made.unit and made.kind is not Kind.KEY:
+    """Return a declared type as expressions carry it: no unit, a key of one part as that part, also
+    of elements.
+    """
+    if not made.unit and made.kind not in (Kind.KEY, Kind.LIST, Kind.MAP):
         return made
     plain = made.plain().with_null(made.nullable)
+    if plain.kind in (Kind.LIST, Kind.MAP):
+        return replace(plain, parts=tuple(engine_type(part) for part in plain.parts))
     if plain.kind is Kind.KEY and len(plain.parts) == 1:
         return engine_type(plain.parts[0]).with_null(made.nullable)
     return plain
@@ -72,6 +77,7 @@ class _Checker:
         self.sources = {source.name: source for source in plan.sources}
         self.features = {feature.id: feature for feature in plan.features}
         self.streams = {stream.name: stream for stream in plan.streams}
+        self.unions = {union.name: union for union in plan.unions}
         self.rows: dict[str, dict[str, Type]] = {}
         self.row_scopes: dict[str, _Scope] = {}
         self.signatures: dict[tuple[Any, ...], Signature | Mismatch] = {}
@@ -93,12 +99,13 @@ class _Checker:
             ("entities", [entity.name for entity in plan.entities]),
             ("sources", [source.name for source in plan.sources]),
             ("streams", [stream.name for stream in plan.streams]),
+            ("unions", [union.name for union in plan.unions]),
             ("views", [view.name for view in plan.views]),
         ):
             self.ordered(what, names)
         self.ordered("features", [feature.id for feature in plan.features])
-        both = self.sources.keys() & self.streams.keys()
-        self.need(not both, f"both a source and a stream: {min(both, default='')}")
+        named = [*self.sources, *self.streams, *self.unions]
+        self.need(len(set(named)) == len(named), "two sets of rows have one name")
         for entity in plan.entities:
             self.where = f"entity {entity.name}"
             self.ordered("keys", [key.name for key in entity.keys], by_name=False)
@@ -112,6 +119,9 @@ class _Checker:
             if isinstance(node, str) and node in self.streams:
                 self.where = f"stream {node}"
                 self.stream(self.streams[node])
+            elif isinstance(node, str) and node in self.unions:
+                self.where = f"union {node}"
+                self.union(self.unions[node])
         for feature in plan.features:
             self.where = f"feature {feature.id}"
             self.feature(feature)
@@ -127,12 +137,15 @@ class _Checker:
 
     def references(self) -> None:
         """Every name that a declaration reads must exist, before orders are taken."""
+        rows = {*self.sources, *self.streams, *self.unions}
         for stream in self.plan.streams:
             self.where = f"stream {stream.name}"
-            self.need(
-                stream.base in self.sources or stream.base in self.streams,
-                f"no rows {stream.base}",
-            )
+            self.need(stream.base in rows, f"no rows {stream.base}")
+        for union in self.plan.unions:
+            self.where = f"union {union.name}"
+            self.need(bool(union.members), "no members")
+            for member in union.members:
+                self.need(member in rows, f"no rows {member}")
         for feature in self.plan.features:
             self.where = f"feature {feature.id}"
             self.need(feature.id.entity in self.entities, f"no entity {feature.id.entity}")
@@ -207,6 +220,23 @@ class _Checker:
             columns[column.name] = engine_type(column.type)
         self.rows[stream.name] = columns
 
+    def union(self, union: ir.Union) -> None:
+        """Check a union over its members, whose columns are known by now."""
+        names = [column.name for column in union.columns]
+        self.ordered("columns", names, by_name=False)
+        columns = {column.name: engine_type(column.type) for column in union.columns}
+        for member in union.members:
+            source = self.sources.get(member)
+            self.need(source is None or not source.table, f"{member} is a table")
+            for name, made in columns.items():
+                given = self.rows[member].get(name)
+                if given is None:
+                    self.fail(f"{member} has no column {name}")
+                self.fits(given, made, f"column {name} of {member}")
+        for name in union.key:
+            self.need(name in columns, f"no key column {name}")
+        self.rows[union.name] = columns
+
     def feature(self, feature: ir.Feature) -> None:
         """Check a feature's expression against its entity and type."""
         entity = self.entities[feature.id.entity]
@@ -241,7 +271,7 @@ class _Checker:
         engine = engine_type(wanted)
         if given.kind is Kind.NULL and engine.nullable:
             return
-        if given.with_null(engine.nullable) != engine or given.nullable > engine.nullable:
+        if not engine.holds(given) or given.nullable > engine.nullable:
             self.fail(f"{at}: {given} for {engine}")
 
     def narrows(self, given: Type, declared: Type, at: str) -> None:
@@ -320,6 +350,9 @@ class _Checker:
         row = FUNCTIONS.get(expr.function)
         if row is None:
             self.fail(f"{at}: no function {expr.function}")
+        if row.name == "list" and not expr.args:  # the type of an empty list is the declared one
+            self.need(expr.type.kind is Kind.LIST, f"{at}: an empty list of type {expr.type}")
+            return
         signature = self.signature(row.rule, expr.function, expr.args, at)
         if row.name == "to_decimal":  # the checker may choose a wider type
             self.need(expr.type.kind is Kind.DECIMAL, f"{at}: to_decimal gives {expr.type}")
@@ -421,6 +454,12 @@ class _Checker:
                 if window.far is not None and window.far <= window.near:
                     closed = window.far_closed and window.near_closed
                     sound = sound and window.far == window.near and closed
+            case ir.CalendarWindow():
+                sound = window.unit in ("hour", "day", "week", "month") and bool(window.zone)
+            case ir.SinceWindow():
+                sound = window.condition.type.kind is Kind.BOOL
+            case ir.SessionWindow():
+                sound = window.gap > 0
             case _:
                 assert_never(window)
         if not sound:

@@ -8,13 +8,14 @@ value that stops a run raises ``values.errors.ValueFailure``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from astrafs.builtins import registry
 from astrafs.plan import ir
+from astrafs.record import dataclass
 from astrafs.reference.aggregates import SUMMED, aggregate, on_grid
 from astrafs.reference.rows import Row, clean, nulls_first, order, source_rows
+from astrafs.values.calendar import start_of_unit
 from astrafs.values.errors import BROKEN_CONTRACT, ValueFailure
 
 Key = tuple[Any, ...]
@@ -43,11 +44,12 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Member:
     """A row of an aggregate's block; ``inputs`` are None where the aggregate's condition is not
-    true.
+    true. ``cuts`` marks the rows that a ``since last`` window looks for.
     """
 
     row: Row
     inputs: tuple[Any, ...] | None
+    cuts: bool = False
 
 
 class Interpreter:
@@ -60,6 +62,7 @@ class Interpreter:
         self._features = {feature.id: feature for feature in plan.features}
         self._sources = {source.name: source for source in plan.sources}
         self._streams = {stream.name: stream for stream in plan.streams}
+        self._unions = {union.name: union for union in plan.unions}
         self._views = {view.name: view for view in plan.views}
         self._rows: dict[str, list[Row]] = {}
         self._belonging: dict[tuple[int, Key], list[Member]] = {}
@@ -83,10 +86,12 @@ class Interpreter:
         return self._answers[asked]
 
     def rows(self, name: str) -> list[Row]:
-        """The rows of a source or stream in (e, key) order, whether visible or not."""
+        """The rows of a source, stream or union in (e, key) order, whether visible or not."""
         if name not in self._rows:
             if name in self._sources:
                 self._rows[name] = source_rows(self._sources[name], self._data.get(name, ()))
+            elif name in self._unions:
+                self._rows[name] = self._union_rows(self._unions[name])
             else:
                 self._rows[name] = self._stream_rows(self._streams[name])
         return self._rows[name]
@@ -105,15 +110,33 @@ class Interpreter:
             for column in stream.columns:
                 compute[column.name] = self._computing(column.expression)
             # Lookups and `t` in the condition are at the row's own, new time, as in the columns.
-            row = Row(dict(base.values), base.event if time is None else time, base.known, compute)
+            row = Row(
+                dict(base.values),
+                base.event if time is None else time,
+                base.known,
+                compute,
+                base.revisions,
+                base.places,
+            )
             if stream.where is not None and self._in_row(stream.where, row) is not True:
                 continue
             if stream.time is not None:
                 row.known = self._moved(stream, base, time)
             found.append(row)
-        source = self._source_of(stream.name)
-        names = [column.name for column in source.columns]
-        return sorted(found, key=lambda row: order(row, source.key, names))
+        key, names = self._key_and_columns(stream.name)
+        return sorted(found, key=lambda row: order(row, key, names))
+
+    def _union_rows(self, union: ir.Union) -> list[Row]:
+        """The rows of all members; of equal time and key, those of an earlier member first."""
+        names = [column.name for column in union.columns]
+        found = []
+        for place, member in enumerate(union.members):
+            for base in self.rows(member):
+                compute = {name: self._reading(base, name) for name in names}
+                places = (place, *base.places)
+                row = Row({}, base.event, base.known, compute, base.revisions, places)
+                found.append(row)
+        return sorted(found, key=lambda row: order(row, union.key, ()))
 
     def _moved(self, stream: ir.Stream, base: Row, time: int | None) -> int:
         """The knowledge time of a row that moves to event time ``time``: not before it."""
@@ -137,10 +160,13 @@ class Interpreter:
         """
         return lambda _row: base[name]
 
-    def _source_of(self, name: str) -> ir.Source:
-        while name not in self._sources:
+    def _key_and_columns(self, name: str) -> tuple[tuple[str, ...], list[str]]:
+        """The key of the rows below a stream, and the columns that break ties in a source."""
+        while name in self._streams:
             name = self._streams[name].base
-        return self._sources[name]
+        if name in self._unions:
+            return self._unions[name].key, []
+        return self._sources[name].key, [column.name for column in self._sources[name].columns]
 
     def _in_row(self, expression: ir.Expr, row: Row) -> Any:
         """Evaluate in a row: lookups and ``t`` are at the row's own time."""
@@ -221,6 +247,11 @@ class Interpreter:
         assert row.known is not None
         return row.known <= t and row.known <= self._as_of
 
+    def _is_visible(self, row: Row, t: int) -> bool:
+        """Whether the row counts at ``t``: known, and no later revision of its event is."""
+        at = min(t, self._as_of)
+        return self._is_known(row, t) and (row.revisions is None or row.revisions.holds(at))
+
     # --- aggregates -----------------------------------------------------------------------------
 
     def _aggregate(self, expression: ir.Aggregate, context: Context) -> Any:
@@ -246,7 +277,7 @@ class Interpreter:
         asked = (id(expression), keys)
         if asked not in self._belonging:
             self._belonging[asked] = [
-                Member(row, self._inputs(expression, row))
+                Member(row, self._inputs(expression, row), self._cuts(expression.window, row))
                 for row in self.rows(expression.rows)
                 if self._is_known(row, self._as_of)
                 and tuple(self._in_row(part, row) for part in expression.keys) == keys
@@ -265,14 +296,26 @@ class Interpreter:
             on_grid(found[0])
         return found
 
+    def _cuts(self, window: ir.Window, row: Row) -> bool:
+        return isinstance(window, ir.SinceWindow) and self._in_row(window.condition, row) is True
+
     def _window(self, window: ir.Window, members: list[Member], t: int) -> list[Member]:
         """The members that the window holds at ``t``, in (e, key) order."""
-        visible = [member for member in members if self._is_known(member.row, t)]
+        visible = [member for member in members if self._is_visible(member.row, t)]
         match window:
             case ir.RangeWindow():
                 return [member for member in visible if in_range(window, member.row, t)]
             case ir.LastWindow(rows=count, within=within):
                 return [member for member in visible if in_past(member.row, t, within)][-count:]
+            case ir.CalendarWindow(unit=unit, zone=zone):
+                within = t - start_of_unit(unit, zone, t)
+                return [member for member in visible if in_past(member.row, t, within)]
+            case ir.SinceWindow():
+                past = [member for member in visible if in_past(member.row, t, None)]
+                cuts = [place for place, member in enumerate(past) if member.cuts]
+                return past[cuts[-1] + 1 :] if cuts else past
+            case ir.SessionWindow(gap=gap):
+                return in_session([m for m in visible if in_past(m.row, t, None)], t, gap)
             case _:
                 assert_never(window)
 
@@ -281,6 +324,18 @@ def in_past(row: Row, t: int, within: int | None) -> bool:
     """Whether the row lies before ``t``, and is no older than ``within`` if that is given."""
     assert row.event is not None
     return row.event < t and (within is None or t - row.event <= within)
+
+
+def in_session(past: list[Member], t: int, gap: int) -> list[Member]:
+    """The latest run of ``past`` in which neighbours, and t, are at most ``gap`` apart."""
+    begin, later = len(past), t
+    while begin:
+        event = past[begin - 1].row.event
+        assert event is not None
+        if later - event > gap:
+            break
+        begin, later = begin - 1, event
+    return past[begin:]
 
 
 def in_range(window: ir.RangeWindow, row: Row, t: int) -> bool:

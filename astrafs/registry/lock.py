@@ -1,4 +1,9 @@
-"""``astrafs.lock``: what every feature version meant when it was locked. Text in, text out."""
+"""``astrafs.lock``: what every feature version meant when it was locked. Text in, text out.
+
+The file is TOML: one table per source and per feature version, sorted by name and apart by a blank
+line, lists one item to a line, so that changes on two branches merge where they touch different
+features.
+"""
 
 from __future__ import annotations
 
@@ -6,92 +11,170 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.plan import ir
 from astrafs.plan.graph import dependencies
-from astrafs.plan.identity import feature_identities
+from astrafs.plan.identity import IDENTITY_VERSION, feature_identities, row_identities
+from astrafs.record import dataclass
 
-LOCK_VERSION = 1
-ACTIVE = "active"
-DEPRECATED = "deprecated"
+LOCK_VERSION = 2
+EDITION = "2026"
+"""The edition of the language; raised when a program may mean something else under a new one."""
+
+ACTIVE, DEPRECATED, REMOVED = "active", "deprecated", "removed"
+STATUSES = (ACTIVE, DEPRECATED, REMOVED)
 
 _HEAD = (
-    "# What every feature version means. Written by astrafs; keep it in version control.\n"
-    f"version = {LOCK_VERSION}\n\n[features]\n"
+    "# What every feature version means. Written by `astrafs apply`; keep it in version control."
 )
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_FIELDS = ("identity", "type", "created", "status", "dependencies")
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
     """One feature version as locked.
 
-    ``created`` is the ISO date of its first lock, ``status`` ``active`` or ``deprecated``,
-    ``dependencies`` what it reads directly, as names.
+    ``created`` is the ISO date of its first lock, ``ended`` that of its removal (empty before).
+    ``status`` is one of :data:`STATUSES`, ``deprecated`` the author's advice. ``reads`` holds what
+    it reads directly, names with identities.
     """
 
     feature: ir.FeatureId
     identity: str
     type: str
+    owner: str
+    doc: str
+    tags: tuple[str, ...]
     created: str
     status: str
-    dependencies: tuple[str, ...]
+    deprecated: str
+    reads: tuple[tuple[str, str], ...]
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRows:
+    """A source, table or stream as locked: its identity, and its columns as ``name: type``."""
+
+    name: str
+    identity: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """All locked feature versions."""
+    """All locked feature versions and the rows that they read. ``identities`` says by which version
+    of the canonical form the identities were made.
+    """
 
     features: Mapping[ir.FeatureId, Locked]
+    rows: Mapping[str, LockedRows]
+    edition: str = EDITION
+    schema: int = ir.SCHEMA_VERSION
+    identities: int = IDENTITY_VERSION
 
 
-def lock_plan(plan: ir.Plan, created: str, previous: Lock | None = None) -> Lock:
-    """Return the lock of ``plan``; ``created`` is the ISO date of what is new in it.
+EMPTY = Lock({}, {})
 
-    Versions that ``previous`` has with the same identity keep their date.
+
+def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
+    """Return the lock of ``plan``; ``today`` is the ISO date of what is new or removed in it.
+
+    Versions that ``previous`` has keep their date, and those that the plan no longer has stay, as
+    removed.
     """
     identities = feature_identities(plan)
+    of_rows = row_identities(plan)
     reads = dependencies(plan)
-    before = {} if previous is None else previous.features
     found: dict[ir.FeatureId, Locked] = {}
     for feature in plan.features:
-        identity = identities[feature.id]
-        old = before.get(feature.id)
-        same = old is not None and old.identity == identity
+        old = previous.features.get(feature.id)
         found[feature.id] = Locked(
             feature.id,
-            identity,
+            identities[feature.id],
             str(feature.type),
-            old.created if old is not None and same else created,
+            feature.owner,
+            feature.doc,
+            feature.tags,
+            today if old is None else old.created,
             DEPRECATED if feature.deprecated else ACTIVE,
-            tuple(_name(node) for node in reads[feature.id]),
+            feature.deprecated,
+            tuple(
+                (
+                    name_of(node),
+                    identities[node] if isinstance(node, ir.FeatureId) else of_rows[node],
+                )
+                for node in reads[feature.id]
+            ),
         )
-    return Lock(found)
+    for name, old in previous.features.items():
+        if name not in found:
+            gone = old.status == REMOVED
+            found[name] = old if gone else replace(old, status=REMOVED, ended=today)
+    rows = {
+        source.name: LockedRows(
+            source.name,
+            of_rows[source.name],
+            tuple(f"{column.name}: {column.type}" for column in source.columns),
+        )
+        for source in plan.sources
+    }
+    return Lock(found, rows)
 
 
 def write_lock(lock: Lock) -> str:
-    """Return the canonical text: TOML, sorted, one line per feature version."""
-    lines = []
-    for feature in sorted(lock.features):
-        locked = lock.features[feature]
-        values: tuple[str | list[str], ...] = (
-            locked.identity,
-            locked.type,
-            locked.created,
-            locked.status,
-            list(locked.dependencies),
+    """Return the canonical text of ``lock``."""
+    head = [
+        _HEAD,
+        f"version = {LOCK_VERSION}",
+        f"edition = {_toml(lock.edition)}",
+        f"plan_schema = {lock.schema}",
+        f"identities = {lock.identities}",
+    ]
+    groups = ["\n".join(head)]
+    for _, rows in sorted(lock.rows.items()):
+        groups.append(
+            "\n".join(
+                (
+                    f"[rows.{_toml(rows.name)}]",
+                    f"identity = {_toml(rows.identity)}",
+                    _list("columns", rows.columns),
+                )
+            )
         )
-        pairs = ", ".join(
-            f"{name} = {_toml(value)}" for name, value in zip(_FIELDS, values, strict=True)
-        )
-        lines.append(f"{_toml(_name(feature))} = {{ {pairs} }}\n")
-    return _HEAD + "".join(lines)
+    groups += [_feature_group(lock.features[name]) for name in sorted(lock.features)]
+    return "\n\n".join(groups) + "\n"
+
+
+def _feature_group(locked: Locked) -> str:
+    lines = [
+        f"[feature.{_toml(name_of(locked.feature))}]",
+        f"identity = {_toml(locked.identity)}",
+        f"type = {_toml(locked.type)}",
+        f"owner = {_toml(locked.owner)}",
+        f"doc = {_toml(locked.doc)}",
+        f"created = {_toml(locked.created)}",
+        f"status = {_toml(locked.status)}",
+    ]
+    if locked.ended:
+        lines.append(f"ended = {_toml(locked.ended)}")
+    if locked.deprecated:
+        lines.append(f"deprecated = {_toml(locked.deprecated)}")
+    if locked.tags:
+        lines.append(_list("tags", locked.tags))
+    if locked.reads:
+        lines.append(_list("reads", [f"{name} {identity}" for name, identity in locked.reads]))
+    return "\n".join(lines)
+
+
+def _list(name: str, items: tuple[str, ...] | list[str]) -> str:
+    inside = "".join(f"  {_toml(item)},\n" for item in items)
+    return f"{name} = [\n{inside}]"
 
 
 def read_lock(text: str) -> Lock:
@@ -109,40 +192,91 @@ def read_lock(text: str) -> Lock:
         raise AstrafsError(
             _bad(f"its format has version {version!r}; this version reads {LOCK_VERSION}")
         )
-    table = data.get("features")
-    if not isinstance(table, dict) or set(data) != {"version", "features"}:
-        raise AstrafsError(_bad("it has other parts than `version` and `[features]`"))
-    found = (_read_line(name, entry) for name, entry in table.items())
-    return Lock({locked.feature: locked for locked in found})
+    features, rows = data.get("feature", {}), data.get("rows", {})
+    known = {"version", "edition", "plan_schema", "identities", "feature", "rows"}
+    if not isinstance(features, dict) or not isinstance(rows, dict) or not set(data) <= known:
+        raise AstrafsError(_bad("it has parts that no lock file has"))
+    head = tuple(data.get(name) for name in ("edition", "plan_schema", "identities"))
+    if not (isinstance(head[0], str) and isinstance(head[1], int) and isinstance(head[2], int)):
+        raise AstrafsError(_bad("its head must give `edition`, `plan_schema` and `identities`"))
+    found = (_read_feature(name, entry) for name, entry in features.items())
+    return Lock(
+        {locked.feature: locked for locked in found},
+        {name: _read_rows(name, entry) for name, entry in rows.items()},
+        head[0],
+        head[1],
+        head[2],
+    )
 
 
-def _read_line(name: str, entry: Any) -> Locked:
-    qualified, _, version = name.rpartition("@")
-    entity, _, feature = qualified.rpartition(".")
-    numbered = version.isascii() and version.isdigit() and int(version) > 0
-    if not (entity and feature and numbered):
+def _read_rows(name: str, entry: Any) -> LockedRows:
+    if not isinstance(entry, dict) or set(entry) != {"identity", "columns"}:
+        raise AstrafsError(_bad(f"{name} must have just identity and columns"))
+    if not (_is_identity(entry["identity"]) and _is_texts(entry["columns"])):
+        raise AstrafsError(_bad(f"{name} has a value of a wrong form"))
+    return LockedRows(name, entry["identity"], tuple(entry["columns"]))
+
+
+_TEXTS = ("type", "owner", "doc", "created", "status")
+_MAYBE = {"ended": "", "deprecated": "", "tags": (), "reads": ()}
+
+
+def _read_feature(name: str, entry: Any) -> Locked:
+    feature = feature_named(name)
+    if feature is None:
         raise AstrafsError(_bad(f"{json.dumps(name)} is not the name of a feature version"))
-    if not isinstance(entry, dict) or set(entry) != set(_FIELDS):
-        raise AstrafsError(_bad(f"{name} must have just {', '.join(_FIELDS)}"))
-    reads = entry["dependencies"]
+    given = set(entry) if isinstance(entry, dict) else set()
+    needed = {"identity", *_TEXTS}
+    if not needed <= given or given - needed - _MAYBE.keys():
+        raise AstrafsError(_bad(f"{name} must have {', '.join(sorted(needed))}"))
+    full = {**_MAYBE, **entry}
+    reads = [_read_dependency(item) for item in full["reads"]]
     sound = (
-        all(isinstance(entry[field], str) for field in _FIELDS[:-1])
-        and isinstance(reads, list)
-        and all(isinstance(read, str) for read in reads)
-        and _IDENTITY.fullmatch(entry["identity"])
-        and _DATE.fullmatch(entry["created"])
-        and entry["status"] in (ACTIVE, DEPRECATED)
+        all(isinstance(full[field], str) for field in (*_TEXTS, "ended", "deprecated"))
+        and _is_identity(full["identity"])
+        and _is_texts(full["tags"])
+        and None not in reads
+        and _DATE.fullmatch(full["created"])
+        and (not full["ended"] or _DATE.fullmatch(full["ended"]))
+        and full["status"] in STATUSES
     )
     if not sound:
         raise AstrafsError(_bad(f"{name} has a value of a wrong form"))
     return Locked(
-        ir.FeatureId(entity, feature, int(version)),
-        entry["identity"],
-        entry["type"],
-        entry["created"],
-        entry["status"],
-        tuple(reads),
+        feature,
+        full["identity"],
+        full["type"],
+        full["owner"],
+        full["doc"],
+        tuple(full["tags"]),
+        full["created"],
+        full["status"],
+        full["deprecated"],
+        tuple(read for read in reads if read is not None),
+        full["ended"],
     )
+
+
+def _read_dependency(item: object) -> tuple[str, str] | None:
+    name, _, identity = item.rpartition(" ") if isinstance(item, str) else ("", "", "")
+    return (name, identity) if name and _is_identity(identity) else None
+
+
+def _is_identity(value: object) -> bool:
+    return isinstance(value, str) and _IDENTITY.fullmatch(value) is not None
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def feature_named(name: str) -> ir.FeatureId | None:
+    """Read ``module.Entity.name@2`` (the version always there); None if it is not of that form."""
+    qualified, _, version = name.rpartition("@")
+    entity, _, feature = qualified.rpartition(".")
+    if entity and feature and version.isascii() and version.isdigit() and int(version) > 0:
+        return ir.FeatureId(entity, feature, int(version))
+    return None
 
 
 def _bad(note: str) -> Diagnostic:
@@ -153,15 +287,13 @@ def _bad(note: str) -> Diagnostic:
     )
 
 
-def _name(node: ir.FeatureId | str) -> str:
-    """Return a node's name, a feature always with its version."""
+def name_of(node: ir.FeatureId | str) -> str:
+    """Return a node's name as the lock file writes it: a feature always with its version."""
     if isinstance(node, ir.FeatureId):
         return f"{node.entity}.{node.name}@{node.version}"
     return node
 
 
-def _toml(value: str | list[str]) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+def _toml(value: str) -> str:
     # TOML's basic strings know JSON's escapes; it also wants DEL escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -76,13 +76,32 @@ def collect_symbols(
 def report_unused(symbols: Symbols, sink: Sink) -> None:
     """Warn about names that are imported and never used."""
     for scope in symbols.modules.values():
+        lines = {
+            name.span: use
+            for use in scope.tree.declarations
+            if isinstance(use, ast.Use)
+            for name in use.names
+        }
         for imported in scope.imports.values():
             if not imported.used and (imported.symbol is not None or imported.features):
                 sink.emit(
                     codes.UNUSED_IMPORT.at(
                         imported.span, f"`{imported.name}` is not used in this file"
-                    ).help("remove it from the `use` line")
+                    )
+                    .help("remove it from the `use` line")
+                    .fix("remove it", _removal(imported.span, lines[imported.span]))
                 )
+
+
+def _removal(name: Span, use: ast.Use) -> Edit:
+    """Take a name out of a ``use`` line, with one comma; the last one takes the line along."""
+    spans = [ident.span for ident in use.names]
+    at = spans.index(name)
+    if len(spans) == 1:
+        return Edit(use.span, "")
+    if at + 1 < len(spans):
+        return Edit(Span(name.path, name.start, spans[at + 1].start), "")
+    return Edit(Span(name.path, spans[at - 1].end, name.end), "")
 
 
 def _collect_module(scope: ModuleScope, builtin_names: frozenset[str], sink: Sink) -> None:
@@ -102,9 +121,7 @@ def _collect_module(scope: ModuleScope, builtin_names: frozenset[str], sink: Sin
                 else:
                     owner = declaration
                     scope.owner = declaration.text
-            case ast.TestDecl():
-                sink.emit(unsupported(declaration.span, "a `test` block"))
-            case ast.FeaturesDecl() | ast.Use():
+            case ast.FeaturesDecl() | ast.Use() | ast.TestDecl():
                 pass
             case _:
                 _declare(scope, _symbol_of(scope, declaration), folded, builtin_names, sink)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import assert_never
 
 from astrafs.diagnostics.codes import names as codes
-from astrafs.diagnostics.model import Diagnostic, Sink
+from astrafs.diagnostics.model import Diagnostic, Edit, Sink
 from astrafs.plan.ir import FeatureId
+from astrafs.record import dataclass
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import (
@@ -280,9 +281,14 @@ class Expander:
 
     def _check_hygiene(self, symbol: FeatureSymbol) -> None:
         if not symbol.doc.strip():
+            stub = f"## Say what `{symbol.declaration.name.text}` is.\n  "
             self._templates.emit(
-                codes.MISSING_DOC.at(symbol.span, "nothing says what this is").help(
-                    "describe it in a line above that starts with `##`"
+                codes.MISSING_DOC.at(symbol.span, "nothing says what this is")
+                .help("describe it in a line above that starts with `##`")
+                .fix(
+                    "add a line for the description",
+                    Edit.before(symbol.declaration.span, stub),
+                    safe=False,
                 )
             )
 
@@ -325,10 +331,17 @@ class Expander:
             for entity in sorted(scope.feature_names[names]):
                 for symbol in self.symbols.features[entity][names].values():
                     if symbol.module == scope.name and not symbol.owner:
+                        top = Span(symbol.span.path, 0, 0)
                         self.sink.emit(
-                            codes.MISSING_OWNER.at(symbol.span, "nobody answers for this").help(
+                            codes.MISSING_OWNER.at(symbol.span, "nobody answers for this")
+                            .help(
                                 'begin the file with `owner "team@company.example"`, '
                                 "or write `@owner(...)` above the feature"
+                            )
+                            .fix(
+                                "add a line for the owner",
+                                Edit(top, 'owner "team@company.example"\n\n'),
+                                safe=False,
                             )
                         )
                         return

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Sink
+from astrafs.record import dataclass
 from astrafs.source import Span
 
 MAX_REPEATS = 100_000

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from astrafs.plan.ir import FeatureId
+from astrafs.record import dataclass
 from astrafs.resolve.repeats import Repeats
 from astrafs.source import Span
 from astrafs.syntax import ast
@@ -198,10 +199,14 @@ class Symbols:
     repeats: Repeats = field(default_factory=Repeats)
     compared: int = 0
     """How many names were compared for did-you-mean, which thousands of typos do not all get."""
+    guessed: bool = False
+    """Whether a missing name was passed over because a damaged file, any one, may declare it."""
 
     def is_lost(self, name: str) -> bool:
         """Whether a syntax error somewhere may have cost the declaration of ``name``."""
-        return any(scope.lost is not None and name in scope.lost for scope in self.modules.values())
+        lost = any(scope.lost is not None and name in scope.lost for scope in self.modules.values())
+        self.guessed |= lost
+        return lost
 
     def all_features(self) -> Iterator[FeatureSymbol]:
         """Yield every feature version, by entity, name and version."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from astrafs.diagnostics.model import AstrafsError, Label
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
+from astrafs.record import dataclass
 from astrafs.runtime import paths, result, spine
 from astrafs.runtime.blame import blame
 from astrafs.runtime.contracts import Quarantine, Quarantined, Rule, slug

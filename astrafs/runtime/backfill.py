@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import identity, ir
 from astrafs.plan.program import Program
+from astrafs.record import dataclass
 from astrafs.runtime import atomic, output, paths
 from astrafs.runtime.answer import Answer, Place, compute
 from astrafs.runtime.contracts import Quarantined

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import Diagnostic
+from astrafs.record import dataclass
 from astrafs.source import Span
 
 EXAMPLES = 5

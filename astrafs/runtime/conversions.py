@@ -9,9 +9,8 @@ round ``1.5`` to 2 and read ``1_000``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from astrafs.backends.duckdb.names import sql_type, text
+from astrafs.record import dataclass
 from astrafs.runtime import zones
 from astrafs.runtime.zones import MAX_TIME, MIN_TIME, UNIX_ZONES
 from astrafs.typesys import DURATION_UNITS, Kind, Type

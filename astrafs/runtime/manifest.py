@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from astrafs._version import __version__
+from astrafs.record import dataclass
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.paths import InputFile
 from astrafs.values import zones

@@ -9,11 +9,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.record import dataclass
 from astrafs.workspace import nearby
 
 _MAGIC = "*?["

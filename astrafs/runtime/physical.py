@@ -8,7 +8,6 @@ import codecs
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from astrafs.backends.duckdb.names import ident, text
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.record import dataclass
 from astrafs.runtime.conversions import JSON, TEXT
 from astrafs.runtime.session import Session
 

@@ -5,7 +5,7 @@ come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from astrafs.diagnostics.codes import internal as usage
@@ -14,6 +14,7 @@ from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
 from astrafs.plan.outputs import check_outputs
+from astrafs.record import dataclass
 from astrafs.runtime.progress import Progress
 from astrafs.runtime.times import Duration, Time, duration, instant
 from astrafs.runtime.zones import UNIX_ZONES, exists

@@ -7,7 +7,7 @@ lets through must not depend on the features asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -20,6 +20,7 @@ from astrafs.diagnostics.model import AstrafsError, Code, Diagnostic
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir, tree
 from astrafs.plan.program import SourceOrigin
+from astrafs.record import dataclass
 from astrafs.runtime import atomic, zones
 from astrafs.runtime.contracts import (
     EXAMPLES,

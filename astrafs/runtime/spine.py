@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -12,6 +11,7 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
+from astrafs.record import dataclass
 from astrafs.runtime import spine_advice as advice
 from astrafs.runtime.conversions import (
     FINER_THAN_MICROSECONDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from astrafs.backends.duckdb.names import ident, text
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.record import dataclass
 from astrafs.runtime.conversions import JSON, TEXT
 from astrafs.runtime.physical import Group, header
 from astrafs.runtime.session import Session

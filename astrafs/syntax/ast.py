@@ -9,9 +9,10 @@ the loops and the placeholders.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
+from astrafs.record import dataclass
 from astrafs.source import Span
 
 NOWHERE = Span("", 0, 0)
@@ -648,20 +649,25 @@ class TestRows:
 
 @dataclass(frozen=True, slots=True)
 class TestExpect:
-    """``expect LEFT at TIME [as_of TIME] == RIGHT``."""
+    """``expect LEFT at TIME [as_of TIME] == RIGHT``; ``op`` is any comparison."""
 
     value: Expr
     at: Expr
     as_of: Expr | None
+    op: str
     expected: Expr
+    op_span: Span = field(default=NOWHERE, compare=False, repr=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TestDecl:
+    """``test "title" { rows and expectations }``."""
+
     title: str
     rows: tuple[TestRows, ...]
     expects: tuple[TestExpect, ...]
+    title_span: Span = field(default=NOWHERE, compare=False, repr=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 

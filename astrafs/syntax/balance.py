@@ -7,10 +7,12 @@ left open, and the rest of the file is still read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.diagnostics.codes import syntax as codes
-from astrafs.diagnostics.model import Diagnostic
+from astrafs.diagnostics.model import Diagnostic, Edit
+from astrafs.record import dataclass
+from astrafs.source import Span
 from astrafs.syntax.report import MOST_ERRORS, Reporter
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import span_of
@@ -119,7 +121,8 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
     stack: list[int] = []
 
     def close(at: Token) -> None:
-        opener = fresh[stack.pop()]
+        index = stack.pop()
+        opener = fresh[index]
         closer = SPELLING[OPENERS[opener.type]]
         where = fresh[-1].end_pos
         if report.full:
@@ -129,6 +132,7 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
             codes.UNCLOSED_BRACKET.at(span_of(report, opener), f"this `{opener}` is never closed")
             .label(report.span(where, where), f"`{closer}` is missing at the latest here")
             .help(f"add `{closer}`")
+            .fix(f"add `{closer}`", Edit(_likely(fresh, index, report), closer), safe=False)
         )
         if opener.type == "LBRACE":
             report.taint(where, at.start_pos)
@@ -168,10 +172,31 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
                     codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing")
                     .label(span_of(report, fresh[opener]), "this is open")
                     .help(f"write `{SPELLING[right]}`")
+                    .fix(
+                        f"write `{SPELLING[right]}`",
+                        Edit(span_of(report, token), SPELLING[right]),
+                        safe=False,
+                    )
                 )
                 token = token.moved(right, SPELLING[right], token.start_pos, token.end_pos)
         fresh.append(token)
     return fresh
+
+
+def _likely(items: list[Token], opener: int, report: Reporter) -> Span:
+    """Return where the bracket most likely should close: a call, before its `over`, else at the
+    end of what there is.
+    """
+    at = items[-1].end_pos
+    if items[opener].type == "LPAR":
+        inside = items[opener + 1 :]
+        depth = 0
+        for before, token in zip(inside, inside[1:], strict=False):
+            depth += (before.type in OPENERS) - (before.type in CLOSERS)
+            if token.type == "OVER" and depth == 0:
+                at = before.end_pos
+                break
+    return report.span(at, at)
 
 
 def _drop(token: Token, report: Reporter) -> None:
@@ -179,6 +204,7 @@ def _drop(token: Token, report: Reporter) -> None:
         return
     found = codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing")
     found = found.help("delete it, or add the opening bracket")
+    found = found.fix(f"delete `{token}`", Edit(span_of(report, token), ""), safe=False)
     report.unmatched.append((token.start_pos, found))
     report.taint(token.start_pos - 1, token.end_pos + 1)
 

@@ -368,6 +368,7 @@ class Builder(ExprBuilder):
             title.value,
             tuple(item for item in items if isinstance(item, ast.TestRows)),
             tuple(item for item in items if isinstance(item, ast.TestExpect)),
+            self.place(title),
             self.between(keyword, close),
         )
 
@@ -387,11 +388,6 @@ class Builder(ExprBuilder):
 
     def test_expect(self, c: Children) -> ast.TestExpect:
         keyword, value, _, at, _, as_of, compare, expected = c
-        if compare != "==":
-            self.emit(
-                codes.UNEXPECTED_TOKEN.at(self.place(compare), f"`{compare}` in a test").help(
-                    "a test compares with `==`"
-                )
-            )
+        place = self.place(compare)
         span = self.between(keyword, expected.span)
-        return ast.TestExpect(value, at, as_of, expected, span)
+        return ast.TestExpect(value, at, as_of, str(compare), expected, place, span)

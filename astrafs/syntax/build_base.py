@@ -70,13 +70,14 @@ class BaseBuilder:
         """
         found: dict[str, Any] = {}
         first: dict[str, Token] = {}
-        for word, keyword, value, *_ in clauses:
+        for word, keyword, value, *end in clauses:
             if word in found:
-                self.emit(
-                    codes.DUPLICATE_CLAUSE.at(self.place(keyword), f"a second `{word}`").label(
-                        self.place(first[word]), "the first one"
-                    )
-                )
+                problem = codes.DUPLICATE_CLAUSE.at(self.place(keyword), f"a second `{word}`")
+                problem = problem.label(self.place(first[word]), "the first one")
+                if end and isinstance(end[0], Span):
+                    whole = self.place(keyword).to(end[0])
+                    problem = problem.fix("delete this one", Edit(whole, ""), safe=False)
+                self.emit(problem)
                 continue
             found[word] = value
             first[word] = keyword

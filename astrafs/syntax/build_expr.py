@@ -261,7 +261,9 @@ class ExprBuilder(BaseBuilder):
             self.emit(
                 codes.MISSING_OVER.at(
                     self.place(keyword), f"`{keyword}` belongs to a lookup or to a window"
-                ).help("write `over` and a window after the aggregate, as in `count() over 7d`")
+                )
+                .help("write `over` and a window after the aggregate, as in `count() over 7d`")
+                .fix("read all rows: `over all`", Edit.after(lookup.span, " over all"), safe=False)
             )
             return ast.BadExpr(span)
         found = self.once(clauses)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from astrafs.diagnostics.codes import syntax as codes
-from astrafs.diagnostics.model import Diagnostic, Sink
+from astrafs.diagnostics.model import Diagnostic, Edit, Sink
 from astrafs.source import SourceFile
 from astrafs.syntax.report import Reporter
 
@@ -70,10 +70,32 @@ def readable_text(report: Reporter) -> str | None:
             break
         point = ord(match[0])
         what = "changes the direction of text" if _DIRECTION.match(match[0]) else "cannot be seen"
-        report.emit(
-            codes.FORBIDDEN_CHARACTER.at(
-                report.span(match.start(), match.end()), f"U+{point:04X} {what}"
-            ).help("delete it; inside a text, write it as an escape such as `\\u{200B}`")
+        span = report.span(match.start(), match.end())
+        found = codes.FORBIDDEN_CHARACTER.at(span, f"U+{point:04X} {what}").help(
+            "delete it; inside a text, write it as an escape such as `\\u{200B}`"
         )
+        if not _in_text(text, match.start()):
+            # What separates stays a separation; what joins nothing goes without a trace.
+            right = " " if match[0].isspace() or point < 0x20 else ""
+            found = found.fix("put a space there" if right else "delete it", Edit(span, right))
+        elif point != 0 and not 0xD800 <= point <= 0xDFFF:
+            escape = f"\\u{{{point:X}}}"
+            found = found.fix(f"write `{escape}`", Edit(span, escape))
+        report.emit(found)
         report.taint(match.start(), match.end())
     return _FORBIDDEN.sub(" ", text)
+
+
+def _in_text(text: str, at: int) -> bool:
+    """Whether ``at`` lies between the quotes of a text."""
+    inside = escaped = False
+    for character in text[text.rfind("\n", 0, at) + 1 : at]:
+        if escaped:
+            escaped = False
+        elif inside:
+            escaped, inside = character == "\\", character != '"'
+        elif character == "#":
+            return False
+        else:
+            inside = character == '"'
+    return inside

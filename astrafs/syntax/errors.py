@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.diagnostics.suggest import closest
+from astrafs.record import dataclass
 from astrafs.source import Span
 from astrafs.syntax.machine import Run
 from astrafs.syntax.report import Reporter
@@ -200,6 +200,7 @@ def _missing_else(s: Situation) -> Finding | None:
     if opener is not None:
         found = found.label(span_of(s.report, opener), "of this `if`")
     found = found.help("every `if` has a value for both cases: `if c then a else b`")
+    found = found.fix("give null otherwise", Edit(s.gap, " else null"), safe=False)
     return Finding(found, (s.empty("ELSE"), s.empty("BAD_EXPR")), mends=True)
 
 
@@ -222,7 +223,13 @@ def _chained_comparison(s: Situation) -> Finding | None:
     if s.previous.type not in OPERAND_END or s.fits("CMP") or not s.fits("AND"):
         return None
     found = codes.CHAINED_COMPARISON.at(s.span, "this compares the result of a comparison")
-    return Finding(found.help("join two comparisons with `and`, or put one in parentheses"))
+    found = found.help("join two comparisons with `and`, or put one in parentheses")
+    if s.index > 1 and s.items[s.index - 2].type == "CMP":
+        middle = s.previous
+        found = found.fix(
+            f"compare `{middle}` with both", Edit.before(s.span, f"and {middle} "), safe=False
+        )
+    return Finding(found)
 
 
 def _stray_comma(s: Situation) -> Finding | None:
@@ -274,6 +281,25 @@ _HINTS = {
     "of": "write a call with parentheses: `sum(amount) over 7d`",
 }
 
+_OWN_WORDS = {
+    "elif": "else if",
+    "elsif": "else if",
+    "elseif": "else if",
+    "import": "use",
+    "include": "use",
+    "def": "fn",
+    "function": "fn",
+    "func": "fn",
+    "fun": "fn",
+    "let": "const",
+    "var": "const",
+    "val": "const",
+    "class": "entity",
+    "struct": "entity",
+    "feature_view": "view",
+}
+"""What the words of other languages are called here, where the rest is written alike."""
+
 
 def _wrong_case(s: Situation) -> Finding | None:
     if s.token.type != "NAME":
@@ -297,6 +323,9 @@ def _foreign_word(s: Situation) -> Finding | None:
     if hint is None:
         return None
     found = codes.FOREIGN_WORD.at(s.span, f"`{text}` is not a word of the language").help(hint)
+    right = _OWN_WORDS.get(lowered)
+    if right is not None:
+        found = found.fix(f"write `{right}`", Edit(s.span, right), safe=right == "else if")
     mends = s.next.type == "FIELD" and s.fits("FIELD")
     return Finding(found, (), 1, mends=mends)
 
@@ -365,6 +394,7 @@ def _missing_expression(s: Situation) -> Finding | None:
         return Finding(found.help("put `not ...` in parentheses"))
     if s.token.type == "DOT" and s.next.type == "INT" and s.next.start_pos == s.token.end_pos:
         found = codes.BAD_NUMBER.at(s.span, "a number starts with a digit")
+        found = found.fix(f"write `0.{s.next}`", Edit.before(s.span, "0"))
         return Finding(found.help(f"write `0.{s.next}`"))
     after = f" after {spelling(s.previous)}" if s.previous is not None else ""
     found = codes.MISSING_EXPRESSION.at(
@@ -414,6 +444,10 @@ def _general(s: Situation) -> Finding:
         if s.run.machine.fits(s.run.stack, (kind,), exact=True) and s.fits(
             kind, s.token.type, s.next.type
         ):
+            word = SPELLING.get(kind, kind.lower())
+            glue = "" if kind in ("COLON", "COMMA") else " "
+            certain = kind != "COMMA" or not s.fits("PLUS")
+            found = found.fix(f"add `{word}`", Edit(s.gap, glue + word), safe=certain)
             return Finding(found, (s.empty(kind),), mends=True)
     return Finding(found)
 

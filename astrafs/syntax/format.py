@@ -12,9 +12,10 @@ so a formatted program means what it meant. Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.diagnostics.model import Sink
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 from astrafs.syntax.balance import starts_declaration
 from astrafs.syntax.characters import BYTE_ORDER_MARK

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Code
+from astrafs.record import dataclass
+from astrafs.typesys import duration_text
 
 INT_LIMIT = 2**63
 FIRST_YEAR, LAST_YEAR = 1678, 2261
@@ -66,8 +67,8 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class BadLiteral:
-    """What is wrong with a literal; ``fix`` is a text that would be right, ``type`` what it was
-    meant to be.
+    """What is wrong with a literal; ``fix`` is a text that would be right (for certain if
+    ``safe``), ``type`` what it was meant to be.
     """
 
     type: str
@@ -75,6 +76,7 @@ class BadLiteral:
     text: str
     help: str = ""
     fix: str = ""
+    safe: bool = True
 
 
 def read_numeric(text: str) -> Literal | BadLiteral:
@@ -166,12 +168,15 @@ def _timestamp(text: str) -> Literal | BadLiteral:
                 "this time has no zone, so it is no instant",
                 "end it with `Z` for UTC, or with an offset such as `+02:00`",
                 text + "Z",
+                safe=False,
             )
         if re.search(r"[.][0-9]{7,}", text):
             return BadLiteral(
                 "TIMESTAMP",
                 codes.BAD_TIMESTAMP,
                 "times have microseconds: six digits after the point",
+                fix=re.sub(r"([.][0-9]{6})[0-9]+", r"\1", text),
+                safe=False,
             )
         return BadLiteral(
             "TIMESTAMP",
@@ -208,6 +213,7 @@ def _misspelt(text: str) -> BadLiteral:
                 codes.BAD_DURATION,
                 "a duration is made of whole numbers",
                 "write smaller units: `1h30m` is an hour and a half",
+                _exact_duration(count + fraction, unit),
             )
         if unit:
             return bad_unit(count, word)
@@ -219,6 +225,12 @@ def _misspelt(text: str) -> BadLiteral:
         "this is neither a number nor a duration, date or time",
         "names do not start with a digit; `_` stands only between digits",
     )
+
+
+def _exact_duration(number: str, unit: str) -> str:
+    """Return ``1.5`` hours as ``1h30m``; empty where that is no whole number of microseconds."""
+    micros = Decimal(number.replace("_", "")) * UNITS[unit]
+    return duration_text(int(micros)) if micros == int(micros) and micros < INT_LIMIT else ""
 
 
 def bad_unit(count: str, word: str) -> BadLiteral:

@@ -1,4 +1,4 @@
-"""The LALR machine: Lark's table, driven so that a keyword nobody wants is a name, and so that it
+"""The LALR machine: the table, driven so that a keyword nobody wants is a name, and so that it
 can be asked what fits.
 
 One machine belongs to one thread: its reductions call the builder that it was made with.
@@ -7,18 +7,18 @@ One machine belongs to one thread: its reductions call the builder that it was m
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
-from lark.parsers.lalr_analysis import Shift
-
 from astrafs.syntax.build import Builder
+from astrafs.syntax.resources import load_table
 from astrafs.syntax.scan import Scanner
-from astrafs.syntax.table import load_parser
 from astrafs.syntax.token import Token
 from astrafs.syntax.words import SOFT_TYPES
 
 Row = dict[str, Any]
+Reduce = Callable[[list[Any]], Any]
 
 
 class Machine:
@@ -26,30 +26,41 @@ class Machine:
 
     def __init__(self) -> None:
         self.builder = Builder()
-        parser = load_parser(self.builder)
-        self.scanner = Scanner(parser)
-        frontend: Any = parser.parser
-        table = frontend.parser._parse_table
-        callbacks = parser._callbacks
-        self.rows: list[Row] = [{} for _ in range(max(table.states) + 1)]
-        made: dict[int, tuple[int, Any, str]] = {}
-        for state, actions in table.states.items():
-            row = self.rows[state]
-            for symbol, (action, argument) in actions.items():
-                if action is Shift:
-                    row[symbol] = argument
-                    continue
-                reduction = made.get(id(argument))
-                if reduction is None:
-                    name = argument.origin.name
-                    reduction = (len(argument.expansion), callbacks[argument], name)
-                    made[id(argument)] = reduction
-                row[symbol] = reduction
-        self.first: int = table.start_states["module"]
-        self.last: int = table.end_states["module"]
+        table = load_table()
+        self.scanner = Scanner(table["words"], table["terminals"])
+        reductions = [
+            (size, self._reduce(size, *how), name) for size, name, *how in table["rules"]
+        ]
+        rows: list[Row] = [
+            {
+                symbol: action if action >= 0 else reductions[-1 - action]
+                for symbol, action in row.items()
+            }
+            for row in table["rows"]
+        ]
+        self.rows: list[Row] = [rows[number] for number in table["states"]]
+        self.first = 0
+        self.last: int = table["last"]
         self.terminals: tuple[str, ...] = tuple(
-            sorted({symbol for row in self.rows for symbol in row if symbol.isupper()} | {"$END"})
+            sorted({symbol for row in rows for symbol in row if symbol.isupper()} | {"$END"})
         )
+
+    def _reduce(
+        self,
+        size: int,
+        method: str,
+        lift: bool,
+        children: Sequence[tuple[int, int]] | None,
+        after: int,
+    ) -> Reduce:
+        """Return what makes the value of a rule of its symbols; the table says what these mean."""
+        if lift and size == 1 and children is None:
+            return itemgetter(0)
+        # The rule of a repetition has a name that begins with ``_``; its value is the list.
+        build: Reduce = _same if method.startswith("_") else getattr(self.builder, method)
+        if children is not None:
+            build = _arranging(build, children, after)
+        return _lifting(build) if lift else build
 
     def shifts(self, state: int, terminal: str) -> bool:
         """Whether ``state`` takes ``terminal`` at once, without finishing anything first."""
@@ -86,6 +97,40 @@ class Machine:
     def expected(self, stack: Sequence[int]) -> frozenset[str]:
         """Return every terminal that could come next."""
         return frozenset(kind for kind in self.terminals if self.fits(stack, (kind,), exact=True))
+
+
+def _same(symbols: list[Any]) -> list[Any]:
+    return symbols
+
+
+def _arranging(build: Reduce, children: Sequence[tuple[int, int]], after: int) -> Reduce:
+    """Open repetitions and put a None in place of each optional symbol that is absent."""
+
+    def arranged(symbols: list[Any]) -> Any:
+        found: list[Any] = []
+        for symbol, (nones, opened) in zip(symbols, children, strict=True):
+            if nones:
+                found.extend([None] * nones)
+            if not opened:
+                found.append(symbol)
+            elif found:
+                found.extend(symbol)
+            else:
+                found = symbol  # a copy for each item would make long lists quadratic
+        if after:
+            found.extend([None] * after)
+        return build(found)
+
+    return arranged
+
+
+def _lifting(build: Reduce) -> Reduce:
+    """Give a symbol that stands alone as it is."""
+
+    def lifted(symbols: list[Any]) -> Any:
+        return symbols[0] if len(symbols) == 1 else build(symbols)
+
+    return lifted
 
 
 class Run:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.diagnostics.model import Diagnostic, Sink
+from astrafs.record import dataclass
 from astrafs.source import SourceFile, Span
 
 MOST_ERRORS = 50

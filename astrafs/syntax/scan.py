@@ -5,10 +5,7 @@ lexer would, faster.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
-
-import lark
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from astrafs.syntax.token import Token
 
@@ -18,19 +15,13 @@ _SPACE = r"[ \t\r\n]*"
 class Scanner:
     """Cuts a text into tokens; white space is between them, everything else is in them."""
 
-    def __init__(self, parser: lark.Lark) -> None:
-        frontend: Any = parser.parser
-        lexer = frontend.lexer.lexer  # behind the post-lexer
-        words: dict[str, str] = {}
-        parts: list[str] = []
-        for terminal in lexer.terminals:
-            pattern = terminal.pattern
-            if pattern.type == "str" and pattern.value.isidentifier():
-                words[pattern.value] = terminal.name
-            elif terminal.name not in lexer.ignore_types:
-                parts.append(f"(?P<{terminal.name}>{pattern.to_regexp()})")
+    def __init__(self, words: Mapping[str, str], terminals: Iterable[Sequence[str]]) -> None:
+        """Take the keywords by spelling, and the other terminals as pairs of name and expression,
+        in the order in which they are tried.
+        """
         self.words = words
-        self._next = re.compile(f"{_SPACE}(?:{'|'.join(parts)})").match
+        parts = "|".join(f"(?P<{name}>{pattern})" for name, pattern in terminals)
+        self._next = re.compile(f"{_SPACE}(?:{parts})").match
 
     def scan(self, text: str) -> Iterator[Token]:
         """Yield the tokens of ``text``, comments included."""

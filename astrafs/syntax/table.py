@@ -1,22 +1,28 @@
-"""The parse table: generated from the grammar by Lark, shipped as JSON, loaded without pickle.
+"""The parse table: made from the grammar by Lark, shipped as JSON; running it takes no Lark.
 
-``python -m astrafs.syntax.table`` writes it; ``--check`` fails when the written one is stale.
+``python -m astrafs.syntax.table`` writes it; ``--check`` fails when the written one is stale. Only
+this module imports Lark, and only where there is no current table to load is it imported.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import lark
 from lark.grammar import Rule
-from lark.lexer import TerminalDef, Token
+from lark.lexer import Token
+from lark.parsers.lalr_analysis import Shift
 
-from astrafs.syntax.resources import TABLE_FILE, grammar_directory, grammar_text, table_text
+from astrafs.syntax.resources import (
+    TABLE_FILE,
+    grammar_directory,
+    grammar_digest,
+    grammar_text,
+    table_text,
+)
 
 KEPT = ("NUMERIC", "COMMENT", "FOREIGN", "OPEN_STRING", "QUOTED", "STRANGE")
 """Terminals that no rule names: the lexer must still make them, ``tokens`` deals with them."""
@@ -31,7 +37,7 @@ class _Keep:
         return stream
 
 
-def build_parser(grammar: str, transformer: Any = None, *, strict: bool = False) -> lark.Lark:
+def build_parser(grammar: str, *, strict: bool = False) -> lark.Lark:
     """Build the parser from the grammar text; ``strict`` turns conflicts and collisions into
     errors.
     """
@@ -44,112 +50,98 @@ def build_parser(grammar: str, transformer: Any = None, *, strict: bool = False)
         maybe_placeholders=True,
         propagate_positions=False,
         postlex=_Keep(),
-        transformer=transformer,
         strict=strict,
     )
 
 
-def _digest(grammar: str) -> str:
-    return hashlib.sha256(grammar.encode("utf-8")).hexdigest()
-
-
-def _line_of_versions() -> str:
-    return ".".join(lark.__version__.split(".")[:2])
-
-
-def _renumber_memo(data: Any, memo: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
-    """Give shared objects numbers that depend on what they are, not on hash order."""
-    order = sorted(memo, key=lambda number: json.dumps(memo[number], sort_keys=True))
-    fresh = {old: new for new, old in enumerate(order)}
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, dict):
-            if "@" in value:
-                return {"@": fresh[value["@"]]}
-            return {key: walk(item) for key, item in value.items()}
-        return [walk(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return walk(data), {fresh[old]: walk(memo[old]) for old in order}
-
-
-def _renumber_states(table: dict[str, Any]) -> dict[str, Any]:
-    """Number the states in the order of a walk from the start, and the symbols by name."""
-    names = sorted(table["tokens"].values())
-    numbers = {name: number for number, name in enumerate(names)}
-    old_numbers = {number: numbers[name] for number, name in table["tokens"].items()}
-    (start_rule, first), *_ = table["start_states"].items()
-    fresh = {first: 0}
-    states: dict[int, dict[int, list[Any]]] = {}
-    queue = [first]
-    for old in queue:
-        actions = {old_numbers[token]: action for token, action in table["states"][old].items()}
-        state = states.setdefault(fresh[old], {})
-        for token in sorted(actions):
-            kind, argument = actions[token]
-            if kind == 0:
-                if argument not in fresh:
-                    fresh[argument] = len(fresh)
-                    queue.append(argument)
-                argument = fresh[argument]
-            state[token] = [kind, argument]
-    return {
-        "tokens": dict(enumerate(names)),
-        "states": states,
-        "start_states": {start_rule: 0},
-        "end_states": {start_rule: fresh[table["end_states"][start_rule]]},
-    }
-
-
 def render_table(grammar: str) -> str:
-    """Return the JSON text of the table of ``grammar``: the same bytes on every run."""
-    data, memo = build_parser(grammar).memo_serialize([TerminalDef, Rule])
-    leave_out = ("transformer", "postlex", "source_path", "import_paths", "lexer_callbacks")
-    data["options"] = {
-        name: value for name, value in data["options"].items() if name not in leave_out
-    }
-    data["parser"]["parser"] = _renumber_states(data["parser"]["parser"])
-    data, memo = _renumber_memo(data, memo)
-    data["rules"].sort(key=lambda rule: rule["@"])
-    data["parser"]["lexer_conf"]["terminals"].sort(key=lambda terminal: terminal["@"])
+    """Return the JSON text of the table of ``grammar``: the same bytes on every run.
+
+    ``words`` are the keywords by spelling, ``terminals`` the others with their expressions, in the
+    order in which they are tried. ``rules`` are ``[length, name, method, lift, children, after]``:
+    ``lift`` hands a single child on as it is; ``children`` are ``[nones before, opened]``, null for
+    all as they are; an opened child is a list (that of a repetition) whose items stand in its
+    place; ``after`` counts the nones behind. ``rows`` map symbols to the next state, or
+    to -1 - (number of a rule to reduce); ``states`` name the row of each state; 0 is the first
+    state, ``last`` the state after the whole.
+    """
+    parser = build_parser(grammar)
+    frontend: Any = parser.parser
+    table = frontend.parser._parse_table
+    rules = sorted(parser.rules, key=lambda rule: json.dumps(_rule(rule)))
+    numbers = {id(rule): number for number, rule in enumerate(rules)}
+    states = _numbered_states(table)
+    rows: dict[str, int] = {}
+    row_of = []
+    for state in states:
+        row = {
+            symbol: states[argument] if action is Shift else -1 - numbers[id(argument)]
+            for symbol, (action, argument) in sorted(table.states[state].items())
+        }
+        row_of.append(rows.setdefault(json.dumps(row), len(rows)))
+    words, terminals = _terminals(parser)
     document = {
         "note": "generated from astrafs.lark by python -m astrafs.syntax.table; do not edit",
-        "grammar": _digest(grammar),
-        "lark": _line_of_versions(),
-        "data": data,
-        "memo": memo,
+        "grammar": grammar_digest(grammar),
+        "words": words,
+        "terminals": terminals,
+        "rules": [_rule(rule) for rule in rules],
+        "rows": [json.loads(row) for row in rows],
+        "states": row_of,
+        "last": states[table.end_states["module"]],
     }
     return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
 
 
-def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
-    return {int(key): value for key, value in mapping.items()}
+def _numbered_states(table: Any) -> dict[int, int]:
+    """Number the states in the order of a walk from the start that takes symbols by name."""
+    first = table.start_states["module"]
+    found = {first: 0}
+    queue = [first]
+    for state in queue:
+        for _, (action, argument) in sorted(table.states[state].items()):
+            if action is Shift and argument not in found:
+                found[argument] = len(found)
+                queue.append(argument)
+    return found
 
 
-@lru_cache(maxsize=1)
-def _shipped() -> tuple[dict[str, Any], dict[int, Any]] | None:
-    """Return the shipped table's data and memo, or None when it does not fit grammar and Lark."""
-    text = table_text()
-    if not text:
-        return None
-    document = json.loads(text)
-    if document["grammar"] != _digest(grammar_text()) or document["lark"] != _line_of_versions():
-        return None
-    data: dict[str, Any] = document["data"]
-    table = data["parser"]["parser"]
-    table["tokens"] = _numbered(table["tokens"])
-    table["states"] = {int(state): _numbered(actions) for state, actions in table["states"].items()}
-    return data, _numbered(document["memo"])
+def _terminals(parser: lark.Lark) -> tuple[dict[str, str], list[list[str]]]:
+    """Return the keywords by spelling, and the other terminals with their expressions."""
+    frontend: Any = parser.parser
+    lexer = frontend.lexer.lexer  # behind the post-lexer
+    words: dict[str, str] = {}
+    others: list[list[str]] = []
+    for terminal in lexer.terminals:
+        pattern = terminal.pattern
+        if pattern.type == "str" and pattern.value.isidentifier():
+            words[pattern.value] = terminal.name
+        elif terminal.name not in lexer.ignore_types:
+            others.append([terminal.name, pattern.to_regexp()])
+    return words, others
 
 
-def load_parser(transformer: Any = None) -> lark.Lark:
-    """Return a parser whose reductions call the methods of ``transformer``."""
-    shipped = _shipped()
-    if shipped is None:
-        return build_parser(grammar_text(), transformer)
-    data, memo = shipped
-    load: Any = lark.Lark._load_from_dict
-    parser: lark.Lark = load(data, memo, transformer=transformer, postlex=_Keep())
-    return parser
+def _rule(rule: Rule) -> list[Any]:
+    """Return a rule as ``render_table`` describes it; what no rule here has is refused."""
+    options = rule.options
+    if options.template_source or not options.keep_all_tokens:
+        raise ValueError(f"the grammar uses a feature of Lark that is not carried over: {rule}")
+    size = len(rule.expansion)
+    method = rule.alias or rule.origin.name
+    lift = bool(options.expand1 and not rule.alias)
+    opened = [not one.is_term and one.name.startswith("_") for one in rule.expansion]
+    empty_indices = options.empty_indices or ()
+    if not any(empty_indices) and not any(opened):
+        return [size, rule.origin.name, method, lift, None, 0]
+    children: list[list[int]] = []
+    nones = 0
+    for empty in empty_indices or [False] * size:
+        if empty:
+            nones += 1
+        else:
+            children.append([nones, int(opened[len(children)])])
+            nones = 0
+    return [size, rule.origin.name, method, lift, children, nones]
 
 
 def main(arguments: list[str]) -> int:

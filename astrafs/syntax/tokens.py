@@ -7,10 +7,12 @@ over them again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import field
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Edit
+from astrafs.record import dataclass
 from astrafs.source import Span
 from astrafs.syntax.literals import (
     UNIT_WORDS,
@@ -43,6 +45,9 @@ class Tokens:
     items: list[Token]
     docs: dict[int, Doc] = field(default_factory=dict)
     comments: list[Token] = field(default_factory=list)
+
+
+_DOC_SIGN = re.compile(r"(?:\A|\n[ \t]*|(?=##))(?P<sign>##)")
 
 
 def span_of(report: Reporter, token: Token) -> Span:
@@ -86,7 +91,9 @@ def tokenize(scanner: Scanner, text: str, report: Reporter) -> Tokens:
             report.emit(
                 codes.OPEN_STRING.at(
                     span_of(report, token), "this text does not end on its line"
-                ).help('close it with `"`; a line break inside a text is written `\\n`')
+                )
+                .help('close it with `"`; a line break inside a text is written `\\n`')
+                .fix('add `"`', Edit.after(span_of(report, token), '"'), safe=False)
             )
             report.taint(token.start_pos, token.end_pos + 1)
             token = token.retyped("STRING", token.value[1:])
@@ -117,10 +124,14 @@ def _doc(lines: list[Token], report: Reporter) -> Doc:
 
 
 def _stray_doc(report: Reporter, span: Span, why: str) -> None:
+    signs = (
+        match.start("sign")
+        for match in _DOC_SIGN.finditer(report.file.text, span.start, span.end)
+    )
     report.emit(
-        codes.STRAY_DOC.at(span, f"this `##` text describes nothing: {why}").help(
-            "put it on the lines before a declaration, or start it with a single `#`"
-        )
+        codes.STRAY_DOC.at(span, f"this `##` text describes nothing: {why}")
+        .help("put it on the lines before a declaration, or start it with a single `#`")
+        .fix("make it a comment", *(Edit(report.span(at, at + 1), "") for at in signs))
     )
 
 
@@ -136,7 +147,8 @@ def report_bad_literal(found: BadLiteral, span: Span, report: Reporter) -> None:
     if found.help:
         diagnostic = diagnostic.help(found.help)
     if found.fix:
-        diagnostic = diagnostic.fix(f"write `{found.fix}`", Edit(span, found.fix))
+        edit = Edit(span, found.fix)
+        diagnostic = diagnostic.fix(f"write `{found.fix}`", edit, safe=found.safe)
     report.emit(diagnostic)
 
 
@@ -153,11 +165,11 @@ def _numeric(token: Token, report: Reporter) -> Token:
 def _string(token: Token, report: Reporter) -> None:
     value, problems = read_string(str(token))
     for start, end, what in problems:
-        at = token.start_pos
+        place = report.span(token.start_pos + start, token.start_pos + end)
         report.emit(
-            codes.BAD_ESCAPE.at(report.span(at + start, at + end), what).help(
-                'the escapes are \\n, \\t, \\", \\\\ and \\u{1F600}'
-            )
+            codes.BAD_ESCAPE.at(place, what)
+            .help('the escapes are \\n, \\t, \\", \\\\ and \\u{1F600}')
+            .fix("write a plain backslash as `\\\\`", Edit.before(place, "\\"), safe=False)
         )
     token.value = value
 
@@ -232,6 +244,9 @@ _LOOKALIKES = {
     "\uff0c": ",", "\uff08": "(", "\uff09": ")", "\u2192": "->", "\u2026": "...",
 }  # fmt: skip
 
+_NOT_ALONE = ('"', "...")
+"""A quote belongs to another one, and three dots mean nothing."""
+
 
 def _strange(token: Token, report: Reporter) -> None:
     span = span_of(report, token)
@@ -258,6 +273,10 @@ def _strange(token: Token, report: Reporter) -> None:
         right = _LOOKALIKES.get(str(token))
         if right and right != " ":
             found = found.help(f"did you mean `{right}`?")
+            if right not in _NOT_ALONE:
+                found = found.fix(f"write `{right}`", Edit(span, right))
+        elif right:
+            found = found.fix("write a plain space", Edit(span, right))
         elif not right:
             found = found.help("names are ASCII; put other letters into texts or comments")
     report.emit(found)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field, replace
 
 from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.graph import plan_order, subexpressions
 from astrafs.plan.text import knowledge_text
+from astrafs.plan.tree import children
+from astrafs.record import dataclass
 from astrafs.temporal.interval import ALWAYS, NOW, Interval, window_interval
 from astrafs.temporal.rows import row_times
 
@@ -108,12 +110,15 @@ class Footprints:
         self.columns: dict[str, dict[str, Readings]] = {}
         self._conditions: dict[str, Readings] = {name: {} for name in self.sources}
         streams = {stream.name: stream for stream in plan.streams}
+        unions = {union.name: union for union in plan.unions}
         features = {feature.id: feature for feature in plan.features}
         for node in plan_order(plan):
             if isinstance(node, ir.FeatureId):
                 self.features[node] = self.reads(features[node].expression)
             elif node in streams:
                 self._stream(streams[node])
+            elif node in unions:
+                self._union(unions[node])
             else:
                 self.columns[node] = {}
 
@@ -135,19 +140,31 @@ class Footprints:
         self._conditions[stream.name] = conditions
         self.columns[stream.name] = columns
 
+    def _union(self, union: ir.Union) -> None:
+        if union.name not in self.times:
+            raise PlanError(f"union {union.name} has no sound members")
+        conditions: Readings = {}
+        columns: dict[str, Readings] = {column.name: {} for column in union.columns}
+        for member in union.members:
+            _merge(conditions, _through(self._conditions[member], member).values())
+            for name, found in columns.items():
+                _merge(found, self.columns[member].get(name, {}).values())
+        self._conditions[union.name] = conditions
+        self.columns[union.name] = columns
+
     def row(self, rows: str) -> Readings:
         """Return what the presence of a row reads: itself and its streams' conditions."""
-        itself = self._itself(rows)
-        found = {itself.key: itself}
+        found: Readings = {}
+        _merge(found, self._itself(rows))
         _merge(found, _through(self._conditions[rows], rows).values())
         return found
 
-    def _itself(self, rows: str) -> Reading:
-        times = self.times[rows]
-        path: Path | None = None
-        for name in reversed(times.chain[:-1]):
-            path = Path(name, path)
-        return replace(_reading(times.source, NOW, times.clock, path), ahead=times.ahead)
+    def _itself(self, rows: str) -> Iterator[Reading]:
+        for times in self.times[rows]:
+            path: Path | None = None
+            for name in reversed(times.chain[:-1]):
+                path = Path(name, path)
+            yield replace(_reading(times.source, NOW, times.clock, path), ahead=times.ahead)
 
     def reads(
         self, root: ir.Expr | None, columns: Mapping[str, Readings] | None = None
@@ -182,8 +199,9 @@ class Footprints:
     def aggregate(self, expr: ir.Aggregate) -> Readings:
         """Return what an aggregate reads relative to its context's time."""
         window = window_interval(expr.window)
-        itself = self._itself(expr.rows)  # it is asked for at the context's time, not at its own
-        found = {itself.key: replace(itself, interval=_moved(itself, window).interval)}
+        found: Readings = {}
+        for itself in self._itself(expr.rows):  # asked for at the context's time, not at its own
+            _merge(found, [replace(itself, interval=_moved(itself, window).interval)])
         conditions = _through(self._conditions[expr.rows], expr.rows).values()
         _merge(found, (_moved(reading, window) for reading in conditions))
         _merge(found, self.aggregate_columns(expr).values())
@@ -193,10 +211,9 @@ class Footprints:
         """Return what the columns that an aggregate reads look up, relative to its context."""
         window = window_interval(expr.window)
         found: Readings = {}
-        for part in (*expr.args, expr.where, expr.block_where, *expr.keys):
-            if part is not None:
-                inner = self.reads(part, self.columns[expr.rows]).values()
-                _merge(found, (_moved(reading, window) for reading in inner))
+        for part in children(expr):
+            inner = self.reads(part, self.columns[expr.rows]).values()
+            _merge(found, (_moved(reading, window) for reading in inner))
         return found
 
 

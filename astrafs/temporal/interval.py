@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from astrafs.plan import ir
+from astrafs.record import dataclass
 from astrafs.typesys import duration_text
+from astrafs.values.calendar import longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,10 @@ def window_interval(window: ir.Window) -> Interval:
             low = None if window.far is None else -window.far - (window.every or 0)
             low_closed = low is not None and window.far_closed and window.every is None
             return Interval(low, -window.near, low_closed, window.near_closed)
+        case ir.CalendarWindow():
+            return Interval(-longest(window.unit, window.zone), 0, True, False)
+        case ir.SinceWindow() | ir.SessionWindow():
+            return Interval(None, 0)
         case _:
             assert_never(window)
 

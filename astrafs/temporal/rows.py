@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from astrafs.plan import ir
 from astrafs.plan.text import expression_text
+from astrafs.record import dataclass
 
 _LONGEST_CLOCK = 40
 
@@ -15,6 +16,7 @@ _LONGEST_CLOCK = 40
 class RowTimes:
     """Facts about the time of a row of ``rows`` against the row of the source that it comes from.
 
+    ``chain`` names the streams that the row passes through and then the source (not the unions).
     ``clock`` says what re-timed the row last, ``""`` if nothing did. The row's time is at least
     ``least_lag`` microseconds after the source's event time, exactly that where ``exact``. It is
     not before the value of any column in ``not_before``. ``ahead``: known before their time.
@@ -43,24 +45,33 @@ class Bounds:
     exact: bool
 
 
-def row_times(plan: ir.Plan) -> dict[str, RowTimes]:
-    """Return the facts for every source, table and stream whose bases are sound."""
-    found: dict[str, RowTimes] = {}
+def row_times(plan: ir.Plan) -> dict[str, tuple[RowTimes, ...]]:
+    """Return the facts for every source, table, stream and union whose bases are sound.
+
+    There is one entry per way down to a source: rows of a union come from each of its members.
+    """
+    found: dict[str, tuple[RowTimes, ...]] = {}
     for source in plan.sources:
         start = frozenset({source.time} if source.time else ())
-        found[source.name] = RowTimes(
-            source.name, source, (source.name,), not_before=start, ahead=source.ahead
+        found[source.name] = (
+            RowTimes(source.name, source, (source.name,), not_before=start, ahead=source.ahead),
         )
-    streams = {stream.name: stream for stream in plan.streams}
-    for name in streams:
-        path = []
-        at = name
-        while at in streams and at not in found and at not in path:
-            path.append(at)
-            at = streams[at].base
-        if at in found:
-            for step in reversed(path):
-                found[step] = _through(found[streams[step].base], streams[step])
+    waiting: list[ir.Stream | ir.Union] = [*plan.streams, *plan.unions]
+    while waiting:
+        later = []
+        for rows in waiting:
+            bases = rows.members if isinstance(rows, ir.Union) else (rows.base,)
+            if any(base not in found for base in bases):
+                later.append(rows)
+                continue
+            below = (times for base in bases for times in found[base])
+            if isinstance(rows, ir.Union):
+                found[rows.name] = tuple(replace(times, rows=rows.name) for times in below)
+            else:
+                found[rows.name] = tuple(_through(times, rows) for times in below)
+        if len(later) == len(waiting):
+            break  # a base is missing or circular: reported already
+        waiting = later
     return found
 
 

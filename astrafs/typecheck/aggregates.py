@@ -16,6 +16,7 @@ from astrafs.typecheck import facts
 from astrafs.typecheck.calls import LATER_AGGREGATES, report_misplaced
 from astrafs.typecheck.context import Context, Place, Rows
 from astrafs.typecheck.convert import widen
+from astrafs.typecheck.foreign import FUNCTIONS, called_here
 from astrafs.typecheck.rows import argument_problem, bounded
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typecheck.windows import check_window
@@ -38,7 +39,7 @@ def check_over(expr: ast.Over, ctx: Context) -> Typed:
     if ctx.rows is None:
         _report_no_rows(tree, ctx)
         return failed(expr.span)
-    window = check_window(expr.window, ctx)
+    window = None if _since_last(expr) is not None else check_window(expr.window, ctx)
     value = _aggregate(expr, tree, ctx.rows, window, ctx)
     return bounded(value, ctx.sink)
 
@@ -52,6 +53,7 @@ def row_context(ctx: Context, rows: Rows, place: Place) -> Context:
         entity=None,
         facts=rows.schema.facts | rows.facts,
         broken=ctx.broken or rows.schema.broken,
+        lacking=rows.schema.lacking,
     )
 
 
@@ -59,9 +61,14 @@ def _aggregate(
     expr: ast.Over, tree: ast.CallExpr, rows: Rows, window: ir.Window | None, ctx: Context
 ) -> Typed:
     inner = row_context(ctx, rows, Place.AGGREGATE)
+    since: Typed | None = None
+    condition = _since_last(expr)
+    if condition is not None:
+        since = _condition(condition, inner, "`since last`")
+        window = None if since.failed else ir.SinceWindow(since.expr)
     where: Typed | None = None
     if tree.where is not None:
-        where = _condition(tree.where, inner)
+        where = _condition(tree.where, inner, "the aggregate's `where`")
         if not where.failed:
             inner = inner.knowing(facts.when_true(where.expr))
     args = tuple(ctx.env.check(arg, inner) for arg in tree.args)
@@ -91,7 +98,7 @@ def _aggregate(
         window,
         stored(signature.result),
     )
-    filters = tuple(part.origin for part in (where, block) if part is not None)
+    filters = tuple(part.origin for part in (where, block, since) if part is not None)
     origin = Origin(
         expr.span, (*(arg.origin for arg in args), *filters, *rows.key_origins), expr.window.span
     )
@@ -104,7 +111,12 @@ def _aggregate(
     )
 
 
-def _condition(tree: ast.Expr, ctx: Context) -> Typed:
+def _since_last(expr: ast.Over) -> ast.Expr | None:
+    """Return the condition of a ``since last`` window, which is about the rows of the block."""
+    return expr.window.condition if isinstance(expr.window, ast.SinceWindow) else None
+
+
+def _condition(tree: ast.Expr, ctx: Context, place: str) -> Typed:
     value = ctx.env.check(tree, ctx)
     if value.failed or value.type.kind is Kind.BOOL:
         return value
@@ -112,7 +124,7 @@ def _condition(tree: ast.Expr, ctx: Context) -> Typed:
         codes.BAD_CONDITION.at(
             value.span,
             f"this is `{value.type}`",
-            title="the condition of the aggregate's `where` is not a bool",
+            title=f"the condition of {place} is not a bool",
         ).help("compare it with something: `x > 0`, `x is not null`")
     )
     return failed(value.span)
@@ -128,7 +140,9 @@ def _not_an_aggregate(expr: ast.Over, ctx: Context) -> Typed:
         found = window_codes.WINDOW_WITHOUT_AGGREGATE.at(
             tree.callee.span, "not an aggregate", title=f"`{name}` is not an aggregate"
         )
-        ctx.sink.emit(suggest(found, name, AGGREGATES, tree.callee.span))
+        span = tree.callee.span
+        renamed = called_here(found, name, span, AGGREGATES, FUNCTIONS)
+        ctx.sink.emit(renamed or suggest(found, name, AGGREGATES, span))
     elif not isinstance(tree, ast.BadExpr):
         name = tree.ident.text if isinstance(tree, ast.Name) else "x"
         ctx.sink.emit(

@@ -60,6 +60,7 @@ def block_rows(
         rows=rows,
         facts=schema.facts,
         broken=schema.broken,
+        lacking=schema.lacking,
     )
     where = check_condition(tree.where, ctx, "`where`")
     if where.failed:
@@ -202,6 +203,11 @@ def _keys_by(
                     f"not a column of `{schema.symbol.name}`",
                     title=f"`by` names an unknown column `{ident.text}`",
                 )
+                if ident.text in schema.lacking:
+                    found = found.note(
+                        "a union has the columns of all its members: "
+                        f"`{schema.lacking[ident.text]}` has no `{ident.text}`"
+                    )
                 env.sink.emit(suggest(found, ident.text, schema.columns, ident.span))
         elif column.type.is_error:
             sound = False

@@ -11,7 +11,7 @@ from astrafs.diagnostics.codes import leakage as leakage_codes
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.diagnostics.codes import windows as window_codes
-from astrafs.diagnostics.model import Sink
+from astrafs.diagnostics.model import Edit, Sink
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
@@ -21,6 +21,7 @@ from astrafs.syntax import ast
 from astrafs.typecheck.context import Context, EntityInfo, Environment, Place
 from astrafs.typecheck.convert import assign, may_be_null, mismatch, widen
 from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.foreign import FUNCTIONS, called_here
 from astrafs.typecheck.rows import apply_row, argument_problem, bounded, describe
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import Kind, Type
@@ -53,6 +54,7 @@ LATER_AGGREGATES = frozenset(
     }
 ) - frozenset(AGGREGATES)
 """Aggregates of the language that this version cannot plan."""
+_MOMENTS = frozenset(["now", "current_timestamp", "utcnow", "clock"])
 WALL_CLOCK = frozenset(
     [
         "now",
@@ -123,7 +125,9 @@ def _aggregate_without_window(expr: ast.CallExpr, ctx: Context) -> Typed:
         ctx.sink.emit(
             window_codes.MISSING_WINDOW.at(
                 expr.span, "over which rows?", title=f"aggregate `{name}` has no window"
-            ).help(f"say how far it looks back: `{name}(...) over 7d`, or `over all`")
+            )
+            .help(f"say how far it looks back: `{name}(...) over 7d`, or `over all`")
+            .fix("read all rows: `over all`", Edit.after(expr.span, " over all"), safe=False)
         )
     else:
         report_misplaced(expr, ctx)
@@ -162,17 +166,18 @@ def _report_unknown(expr: ast.CallExpr, symbol: Symbol | None, ctx: Context) -> 
         return
     if name.lower() in WALL_CLOCK:
         random = "ra" in name or "uuid" in name
-        ctx.sink.emit(
-            leakage_codes.WALL_CLOCK.at(
-                ident.span,
-                "its value would depend on when and where the program runs",
-                title=f"`{name}()` does not exist",
-            ).help(
-                "use `hash(x, n)` for stable groups, or a field of a `request`"
-                if random
-                else "use `t`, the time that the feature is asked for, or a field of a `request`"
-            )
+        problem = leakage_codes.WALL_CLOCK.at(
+            ident.span,
+            "its value would depend on when and where the program runs",
+            title=f"`{name}()` does not exist",
+        ).help(
+            "use `hash(x, n)` for stable groups, or a field of a `request`"
+            if random
+            else "use `t`, the time that the feature is asked for, or a field of a `request`"
         )
+        if name.lower() in _MOMENTS and not expr.args and ctx.place is Place.FEATURE:
+            problem = problem.fix("use `t`", Edit(expr.span, "t"), safe=False)
+        ctx.sink.emit(problem)
         return
     found = codes.UNKNOWN_FUNCTION.at(
         ident.span, "no function or aggregate of this name", title=f"unknown function `{name}`"
@@ -185,7 +190,12 @@ def _report_unknown(expr: ast.CallExpr, symbol: Symbol | None, ctx: Context) -> 
     if elsewhere:
         ctx.sink.emit(found.help(f"import it: `use {elsewhere[0]}.{{{name}}}`"))
         return
-    known = [*CALLABLE, *AGGREGATES, *ctx.scope.visible((SymbolKind.FN, SymbolKind.ENTITY))]
+    known = [*CALLABLE, *AGGREGATES]
+    renamed = called_here(found, name, ident.span, known, FUNCTIONS)
+    if renamed is not None:
+        ctx.sink.emit(renamed)
+        return
+    known += ctx.scope.visible((SymbolKind.FN, SymbolKind.ENTITY))
     ctx.sink.emit(suggest(found, name, known, ident.span))
 
 

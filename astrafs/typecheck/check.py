@@ -30,6 +30,7 @@ from astrafs.typecheck.features import FeatureChecker, declare_features
 from astrafs.typecheck.order import constant_order, path_text
 from astrafs.typecheck.sources import declare_source
 from astrafs.typecheck.streams import declare_stream, stream_order
+from astrafs.typecheck.tests import check_tests
 from astrafs.typecheck.views import check_view
 from astrafs.typecheck.windows import declare_window
 
@@ -55,11 +56,13 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
     declare_features(env)
     streams: list[ir.Stream] = []
     stream_origins: dict[str, StreamOrigin] = {}
+    unions: list[ir.Union] = []
     for symbol in stream_order(env):
         declared = declare_stream(symbol, env)
         if declared is not None:
             streams.append(declared[0])
             stream_origins[symbol.qualified] = declared[1]
+            unions += [declared[2]] if declared[2] is not None else []
     features, feature_origins = _features(env)
     views: list[ir.View] = []
     view_origins: dict[str, ViewOrigin] = {}
@@ -76,10 +79,12 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         tuple(sorted(streams, key=lambda stream: stream.name)),
         features,
         tuple(sorted(views, key=lambda view: view.name)),
+        tuple(sorted(unions, key=lambda union: union.name)),
     )
     _report_cycles(plan, feature_origins, stream_origins, sink)
+    tests = check_tests(env, {source.name: source for source in sources}, source_origins)
     return Program(
-        plan, bindings, feature_origins, source_origins, stream_origins, view_origins, files
+        plan, bindings, feature_origins, source_origins, stream_origins, view_origins, files, tests
     )
 
 
@@ -130,7 +135,9 @@ def _report_cycles(
     sink: Sink,
 ) -> None:
     """Report features and streams that read one another in a circle, with the path."""
-    for cycle in cycles(dependencies(plan), node_key):
+    unions = {union.name for union in plan.unions}
+    for found_cycle in cycles(dependencies(plan), node_key):
+        cycle = tuple(node for node in found_cycle if node not in unions)  # they have no names
         if all(isinstance(node, str) for node in cycle):
             continue  # streams based on one another; said when their bases were resolved
         first = cycle[0]

@@ -5,13 +5,14 @@ stands.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
+from astrafs.record import dataclass
 from astrafs.resolve.symbols import FeatureSymbol, ModuleScope, Symbol, Symbols
 from astrafs.source import Span
 from astrafs.syntax import ast
@@ -32,6 +33,8 @@ class Place(StrEnum):
     EXPECT = "an `expect` line"
     CONST = "a constant"
     FN = "a function"
+    TEST = "an expectation of a test"
+    TEST_VALUE = "a value of a test"
 
 
 AT_ROW = (Place.STREAM, Place.STREAM_WHERE)
@@ -121,11 +124,17 @@ class RowSchema:
     facts: Facts = NOTHING
     broken: bool = False
     """Whether the declaration had an error that may have cost it columns."""
+    key: tuple[str, ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """Columns that some members of a union have, each with a member that lacks it."""
+    places: int = 1
+    """How many ways there are down to a source: several below a union."""
+    plan_name: str = ""
 
     @property
     def name(self) -> str:
-        """The qualified name."""
-        return self.symbol.qualified
+        """The name in the plan."""
+        return self.plan_name or self.symbol.qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +195,8 @@ class Context:
     """How deep the calls of functions that are being put in place nest."""
     broken: bool = False
     """Whether an unknown column may be due to an error already reported."""
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """Columns that a union has not because a member (the value) lacks them."""
     feature: FeatureSymbol | None = None
 
     def knowing(self, facts: Facts) -> Context:

@@ -174,8 +174,10 @@ def _wrong_type(
     found = code.at(
         value.span, f"this is `{have}`", title=f"{what} is declared `{target}` and is `{have}`"
     ).label(declared.span, "declared here")
-    found = found.note(problem)
-    return found.help(_type_advice(have, target))
+    found = found.note(problem).help(_type_advice(have, target))
+    if have.kind not in (Kind.KEY, Kind.NULL) and declared.span.end > declared.span.start:
+        found = found.fix(f"declare it `{have}`", Edit(declared.span, str(have)), safe=False)
+    return found
 
 
 def _type_advice(have: Type, target: Type) -> str:
@@ -221,9 +223,12 @@ def may_be_null(
     found = found.help(
         "give a value for the null, `... ?? default`, or declare it nullable with `?`"
     )
-    if not declared.nullable and declared.unit is None and declared.span.end > declared.span.start:
-        end = Span(declared.span.path, declared.span.end, declared.span.end)
-        found = found.fix("declare it nullable", Edit(end, "?"), safe=False)
+    if not declared.nullable and declared.span.end > declared.span.start:
+        if declared.unit is None:
+            edit = Edit.after(declared.span, "?")
+        else:
+            edit = Edit(declared.span, str(target.optional()))
+        found = found.fix("declare it nullable", edit, safe=False)
     return found
 
 

@@ -10,6 +10,7 @@ from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind, with_article
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Environment
+from astrafs.typecheck.foreign import TYPES, called_here
 from astrafs.typesys import ERROR, Kind, Type, Unit
 
 MAX_PRECISION = 38
@@ -127,7 +128,6 @@ def _enum(tree: ast.TypeExpr, sink: Sink) -> Type:
         return ERROR
     return Type(Kind.ENUM, values=tree.values)
 
-
 def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
     name = tree.name.text
     if scope.is_broken(name):
@@ -144,8 +144,11 @@ def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -
             for other in env.symbols.modules.values()
             if name in other.own and other.own[name].kind is SymbolKind.ENTITY
         )
+        renamed = called_here(found, name, tree.name.span, (*_PLAIN, *_SIZED), TYPES)
         if elsewhere:
             sink.emit(found.help(f"import it: `use {elsewhere[0]}.{{{name}}}`"))
+        elif renamed is not None:
+            sink.emit(renamed)
         else:
             known = (*_PLAIN, *_SIZED, *scope.visible((SymbolKind.ENTITY,)))
             sink.emit(suggest(found, name, known, tree.name.span))

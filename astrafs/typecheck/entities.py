@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
-from astrafs.diagnostics.model import Sink
+from astrafs.diagnostics.model import Edit, Sink
 from astrafs.plan import ir
 from astrafs.resolve.collect import unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind
@@ -84,7 +84,9 @@ def _key_type(part: ast.KeyField, type_: Type, sink: Sink) -> Type:
                 part.type.span,
                 "a key is never null",
                 title=f"key column `{part.name.text}` is nullable",
-            ).help("remove the `?`: rows with a null key belong to no entity")
+            )
+            .help("remove the `?`: rows with a null key belong to no entity")
+            .fix("remove the `?`", Edit(part.type.span, str(type_.required())), safe=False)
         )
         return Type(Kind.ERROR)
     nested = (

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
+from astrafs.diagnostics.model import Edit
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
+from astrafs.record import dataclass
 from astrafs.resolve.collect import suggest_within
 from astrafs.resolve.expand import filled
 from astrafs.resolve.lookup import resolve_name
@@ -26,7 +26,7 @@ from astrafs.typecheck.rows import describe
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import Kind, Type
 
-_ALLOWED = (Place.FEATURE, Place.VIEW, *AT_ROW)
+_ALLOWED = (Place.FEATURE, Place.VIEW, Place.TEST, *AT_ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,11 @@ def _table(
     return _finish(node, expr, found_keys, times, type_, ctx)
 
 
+def _called(name: str, value: Typed) -> tuple[Edit, Edit]:
+    """Put ``value`` into a call of ``name``."""
+    return Edit.before(value.span, f"{name}("), Edit.after(value.span, ")")
+
+
 def _key_advice(key: Typed, wanted: Kind, name: str) -> str:
     if wanted is Kind.KEY:
         return f"make a key of it: `{name}(...)`"
@@ -326,7 +331,9 @@ def _entity_keys(
         )
         if mismatch(keys[0], info.keys[0].type) is None:
             ctx.sink.emit(
-                found.help(f"if it is one, say so: `{name}[{name}(...)]`, or declare it `{name}`")
+                found.help(
+                    f"if it is one, say so: `{name}[{name}(...)]`, or declare it `{name}`"
+                ).fix(f"make a key of it with `{name}(...)`", *_called(name, keys[0]), safe=False)
             )
         else:
             ctx.sink.emit(found.label(info.symbol.span, f"its key is `{info.keys[0].type}`"))

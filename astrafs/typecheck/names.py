@@ -4,8 +4,11 @@ constants.
 
 from __future__ import annotations
 
+import re
+
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
+from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest_within
@@ -131,11 +134,29 @@ def pick_version(
             else str(symbol.id).rsplit(".", 1)[-1]
         )
         ctx.sink.emit(
-            codes.DEPRECATED.at(span, symbol.deprecated, title=f"`{shown}` is deprecated").label(
-                symbol.span, "deprecated here"
+            _instead(
+                codes.DEPRECATED.at(
+                    span, symbol.deprecated, title=f"`{shown}` is deprecated"
+                ).label(symbol.span, "deprecated here"),
+                symbol,
+                span if version is None else None,
+                ctx,
             )
         )
     return symbol
+
+
+def _instead(
+    found: Diagnostic, symbol: FeatureSymbol, span: Span | None, ctx: Context
+) -> Diagnostic:
+    """Add the fix that the text of ``@deprecated`` names, if that is one feature of the entity."""
+    features = ctx.env.symbols.features[symbol.id.entity]
+    words = re.findall(r"[a-z][a-z0-9_]*", symbol.deprecated or "")
+    named = {word for word in words if word in features and word != symbol.id.name}
+    if span is None or len(named) != 1:
+        return found
+    right = named.pop()
+    return found.fix(f"read `{right}`", Edit(span, right), safe=False)
 
 
 def _report(expr: ast.Name, name: str, symbol: Symbol | None, ctx: Context) -> None:
@@ -161,6 +182,12 @@ def _report(expr: ast.Name, name: str, symbol: Symbol | None, ctx: Context) -> N
     found = codes.UNKNOWN_NAME.at(
         expr.span, f"not known in {ctx.place}", title=f"unknown name `{name}`"
     )
+    lacking = ctx.lacking.get(name)
+    if lacking is not None:
+        ctx.sink.emit(
+            found.note(f"a union has the columns of all its members: `{lacking}` has no `{name}`")
+        )
+        return
     advice = _advice(name, ctx)
     if advice:
         ctx.sink.emit(found.help(advice))
@@ -182,6 +209,7 @@ def _report_bare_column(name: str, span: Span, ctx: Context) -> None:
         )
         .label(ctx.rows.schema.columns[name].span, "declared here")
         .help(f"say which rows it comes from: `last({name}) over all` is the latest value")
+        .fix("take the latest value", Edit(span, f"last({name}) over all"), safe=False)
     )
 
 

@@ -6,6 +6,7 @@ from astrafs.builtins.rules import NUMERIC
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
+from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.plan import ir
 from astrafs.plan.program import Binding, SourceOrigin
 from astrafs.plan.tree import Origin
@@ -66,7 +67,7 @@ class _SourceChecker:
             self.misfit(tree.max_age.span, "`max_age` belongs to tables", "remove it")
         if tree.retention is not None and tree.table:
             self.misfit(tree.retention.span, "`retention` belongs to sources", "remove it")
-        schema = RowSchema(self.symbol, self.columns, broken=self.broken)
+        schema = RowSchema(self.symbol, self.columns, broken=self.broken, key=key)
         self.env.schemas[self.symbol.qualified] = schema
         expects, origins = self.expects(schema)
         source = ir.Source(
@@ -238,13 +239,22 @@ class _SourceChecker:
 
     def bad_key(self, ident: ast.Ident, column: NamedValue, problem: str, advice: str) -> None:
         """Report a column that cannot be part of a key."""
-        self.sink.emit(
+        found = (
             codes.BAD_KEY_COLUMN.at(
                 ident.span, f"this column {problem}", title=f"key column `{ident.text}` {problem}"
             )
             .label(column.span, f"declared `{column.type}` here")
             .help(advice)
         )
+        if column.type.nullable:
+            found = self.never_null(found, column)
+        self.sink.emit(found)
+
+    def never_null(self, found: Diagnostic, column: NamedValue) -> Diagnostic:
+        """Add the fix that takes the ``?`` out of the type of ``column``."""
+        tree = next(tree for tree in self.tree.columns if tree.name.span == column.span)
+        right = Edit(tree.type.span, str(column.type.required()))
+        return found.fix(f"declare it `{right.text}`", right, safe=False)
 
     def time_column(self, ident: ast.Ident | None, clause: str) -> str:
         """Check ``time``/``known``: a timestamp that is never null."""

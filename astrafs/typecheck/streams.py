@@ -11,9 +11,8 @@ from astrafs.plan import ir
 from astrafs.plan.graph import subexpressions
 from astrafs.plan.program import StreamOrigin
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest, unsupported
-from astrafs.resolve.lookup import resolve_name
-from astrafs.resolve.symbols import ROWS, Symbol, SymbolKind
+from astrafs.resolve.collect import suggest
+from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.syntax import ast
 from astrafs.typecheck import facts
 from astrafs.typecheck.context import Context, Environment, NamedValue, Place, RowSchema
@@ -21,53 +20,50 @@ from astrafs.typecheck.convert import assign
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.entities import request_field
 from astrafs.typecheck.expressions import check_condition
-from astrafs.typecheck.order import names_in, ordered, path_text
+from astrafs.typecheck.order import names_in, ordered, path_text, peek
 from astrafs.typecheck.typed import Typed, failed
+from astrafs.typecheck.unions import check_union, member_schema
 from astrafs.typesys import Kind, Type
 
 
 def stream_order(env: Environment) -> list[Symbol]:
-    """Return all streams, each after the stream that it is based on; reports circles."""
-    order: list[Symbol] = []
-    done: set[str] = set()
-    for scope in env.symbols.modules.values():
-        for symbol in scope.own.values():
-            if symbol.kind is not SymbolKind.STREAM:
-                continue
-            chain: list[Symbol] = []
-            current: Symbol | None = symbol
-            while current is not None and current.qualified not in done:
-                done.add(current.qualified)
-                chain.append(current)
-                following = _base_stream(current, env)
-                if following is not None and any(following is part for part in chain):
-                    _report_circle(following, chain, env)
-                current = following
-            order.extend(reversed(chain))
-    return order
+    """Return all streams, each after the streams that it is based on; reports circles."""
+    symbols = {
+        symbol.qualified: symbol
+        for scope in env.symbols.modules.values()
+        for symbol in scope.own.values()
+        if symbol.kind is SymbolKind.STREAM
+    }
+    graph = {name: _bases(symbol, env) for name, symbol in symbols.items()}
+
+    def report(cycle: tuple[str, ...]) -> None:
+        first = symbols[cycle[0]]
+        path = path_text([symbols[name].name for name in cycle])
+        env.sink.emit(
+            name_codes.REFERENCE_CYCLE.at(
+                first.span, f"reads {path}", title=f"stream `{first.name}` is based on itself"
+            ).help("base one of the streams on a source")
+        )
+
+    order, _ = ordered(graph, report)
+    return [symbols[name] for name in order]
 
 
-def _base_stream(symbol: Symbol, env: Environment) -> Symbol | None:
+def _bases(symbol: Symbol, env: Environment) -> list[str]:
     tree = symbol.declaration
     assert isinstance(tree, ast.StreamDecl)
-    if tree.base is None:
-        return None
-    found = env.symbols.modules[symbol.module].find(tree.base.text)
-    return found if found is not None and found.kind is SymbolKind.STREAM else None
+    scope = env.symbols.modules[symbol.module]
+    named = tree.union if tree.base is None else (tree.base,)
+    found = (peek(scope, ident.text) for ident in named)
+    return [base.qualified for base in found if base and base.kind is SymbolKind.STREAM]
 
 
-def _report_circle(start: Symbol, chain: list[Symbol], env: Environment) -> None:
-    index = next(number for number, part in enumerate(chain) if part is start)
-    path = " -> ".join(f"`{part.name}`" for part in (*chain[index:], start))
-    env.sink.emit(
-        name_codes.REFERENCE_CYCLE.at(
-            start.span, f"reads {path}", title=f"stream `{start.name}` is based on itself"
-        ).help("base one of the streams on a source")
-    )
-
-
-def declare_stream(symbol: Symbol, env: Environment) -> tuple[ir.Stream, StreamOrigin] | None:
-    """Check one stream whose base is done; fills ``env.schemas``."""
+def declare_stream(
+    symbol: Symbol, env: Environment
+) -> tuple[ir.Stream, StreamOrigin, ir.Union | None] | None:
+    """Check one stream whose bases are done, with the union that it is from; fills
+    ``env.schemas``.
+    """
     return _StreamChecker(symbol, env).declare()
 
 
@@ -81,8 +77,9 @@ class _StreamChecker:
         self.tree = tree
         self.env = env
         self.scope = env.symbols.modules[symbol.module]
+        self.union: ir.Union | None = None
 
-    def declare(self) -> tuple[ir.Stream, StreamOrigin] | None:
+    def declare(self) -> tuple[ir.Stream, StreamOrigin, ir.Union | None] | None:
         """Check the stream; None where there is no base to put into a plan."""
         base = self.base()
         if base is not None and self.tree.time is not None:
@@ -123,30 +120,20 @@ class _StreamChecker:
             origins,
             self.symbol.module,
         )
-        return stream, origin
+        return stream, origin, self.union
 
     def base(self) -> RowSchema | None:
         """Return the rows that the stream is based on."""
         tree = self.tree
         if tree.union:
-            self.env.sink.emit(unsupported(tree.union[0].span.to(tree.union[-1].span), "`union`"))
-            return None
+            found = check_union(self.symbol, tree.union, self.env)
+            if found is None:
+                return None
+            schema, self.union = found
+            return schema
         if tree.base is None:
             return None
-        found = self.scope.find(tree.base.text)
-        if found is not None and found.kind is SymbolKind.TABLE:
-            self.env.sink.emit(
-                name_codes.WRONG_KIND.at(
-                    tree.base.span,
-                    "a table has states, not events",
-                    title=f"`{found.name}` is a table, and a stream has events",
-                )
-                .label(found.span, "declared here")
-                .help("declare the file as a `source` as well, with its own name")
-            )
-            return None
-        symbol = resolve_name(self.scope, tree.base, ROWS, self.env.symbols, self.env.sink)
-        return None if symbol is None else self.env.schemas.get(symbol.qualified)
+        return member_schema(tree.base, self.scope, self.env)
 
     def computed(
         self, columns: dict[str, NamedValue], base: RowSchema | None
@@ -189,6 +176,7 @@ class _StreamChecker:
             columns=base.columns,
             facts=base.facts,
             broken=base.broken,
+            lacking=base.lacking,
         )
 
     def where(
@@ -252,6 +240,11 @@ class _StreamChecker:
                     "not a column of this stream",
                     title=f"`time` names an unknown column `{ident.text}`",
                 )
+                if ident.text in base.lacking:
+                    found = found.note(
+                        "a union has the columns of all its members: "
+                        f"`{base.lacking[ident.text]}` has no `{ident.text}`"
+                    )
                 self.env.sink.emit(suggest(found, ident.text, columns, ident.span))
             return None
         value = column.read(ident.span, False, ctx.facts)
@@ -311,8 +304,8 @@ class _StreamChecker:
                 leaf = ir.Column(part.name, part.type)
                 if part.type.nullable and (not expr.type.nullable or expr in known):
                     found |= {leaf}
-        self.env.schemas[self.symbol.qualified] = RowSchema(
-            self.symbol, columns, found, base.broken
+        self.env.schemas[self.symbol.qualified] = replace(
+            base, symbol=self.symbol, columns=columns, facts=found, plan_name=""
         )
 
 

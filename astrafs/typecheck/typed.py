@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
+from astrafs.record import dataclass
 from astrafs.source import Span
 from astrafs.typesys import ERROR, Kind, Type
 
@@ -62,9 +63,11 @@ class Typed:
 
 
 def stored(type_: Type) -> Type:
-    """Return the engine-level type: no unit, a key of one part as that part."""
+    """Return the engine-level type: no unit, a key of one part as that part, also of elements."""
     while type_.kind is Kind.KEY and len(type_.parts) == 1:
         type_ = type_.parts[0].with_null(type_.nullable)
+    if type_.kind in (Kind.LIST, Kind.MAP):
+        type_ = replace(type_, parts=tuple(stored(part) for part in type_.parts))
     return replace(type_, unit=()) if type_.unit else type_
 
 

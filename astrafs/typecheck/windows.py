@@ -7,15 +7,19 @@ from typing import assert_never
 
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import windows as codes
+from astrafs.diagnostics.model import Edit
 from astrafs.plan import ir
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.expand import filled
 from astrafs.resolve.symbols import Symbol, SymbolKind
+from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck import constants
 from astrafs.typecheck.constants import within_time as reach
 from astrafs.typecheck.context import Context, Environment, Place
+from astrafs.typecheck.convert import quoted
 from astrafs.typesys import Kind, duration_text
+from astrafs.values import calendar, zones
 
 _NOW = "now"
 
@@ -43,11 +47,10 @@ def _written(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
         case ast.NamedWindow():
             return _named(tree.name, ctx)
         case ast.SinceWindow():
-            ctx.sink.emit(unsupported(tree.span, "a `since` window"))
-            return None
+            return _since(tree, ctx)
         case ast.SessionWindow():
-            ctx.sink.emit(unsupported(tree.span, "a `session` window"))
-            return None
+            gap = _positive(tree.gap, ctx, "the `gap` of a session")
+            return None if gap is None else ir.SessionWindow(gap)
         case _:
             assert_never(tree)
 
@@ -159,7 +162,14 @@ def _edges(tree: ast.EdgesWindow, ctx: Context) -> ir.Window | None:
     ctx.sink.emit(
         codes.EDGES_REVERSED.at(
             tree.span, f"from {duration_text(far)} ago to {duration_text(near)} ago"
-        ).help("edges are ages, the older first: `[7d, 1h)`")
+        )
+        .help("edges are ages, the older first: `[7d, 1h)`")
+        .fix(
+            "swap the edges",
+            Edit(tree.far.span, duration_text(near)),
+            Edit(tree.near.span, duration_text(far)),
+            safe=False,
+        )
     )
     return None
 
@@ -205,6 +215,34 @@ def _row_count(expr: ast.Expr, ctx: Context) -> int | None:
     if value.type.kind is Kind.DURATION:
         found = found.help("`over 7d` is a window of time; `last 5` one of rows")
     ctx.sink.emit(found)
+    return None
+
+
+def _since(tree: ast.SinceWindow, ctx: Context) -> ir.Window | None:
+    """A calendar window; that of a condition belongs to its rows, and is checked with them."""
+    if tree.unit is None or tree.zone is None:
+        ctx.sink.emit(
+            codes.CONDITION_IN_NAMED_WINDOW.at(
+                tree.span, "its columns are those of some rows, which are not named here"
+            ).help("write the condition where the rows are: `count() over since last (...)`")
+        )
+        return None
+    unit, name = tree.unit.text, tree.zone.value
+    if unit not in calendar.UNITS:
+        found = codes.UNKNOWN_CALENDAR_UNIT.at(
+            tree.unit.span,
+            "hour, day, week or month is wanted",
+            title=f"`since` knows no calendar unit `{unit}`",
+        )
+        ctx.sink.emit(suggest(found, unit, calendar.UNITS, tree.unit.span))
+    if name not in zones.names():
+        found = codes.UNKNOWN_ZONE.at(
+            tree.zone.span, "not an IANA time zone", title=f"unknown time zone {quoted(name)}"
+        ).help('zones are named `"Europe/Paris"`, `"America/New_York"` or `"UTC"`')
+        inner = Span(tree.zone.span.path, tree.zone.span.start + 1, tree.zone.span.end - 1)
+        ctx.sink.emit(suggest(found, name, zones.names(), inner))
+    elif unit in calendar.UNITS:
+        return ir.CalendarWindow(unit, name)
     return None
 
 

@@ -26,6 +26,7 @@ STRUCTURE = frozenset(
         *("window.edges[)", "window.edges[]", "window.edges()", "window.edges(]"),
         *("window.all", "window.all_offset", "window.all_now", "window.last", "window.last_within"),
         *("window.next", "window.around", "aggregate.where", "agg.count_rows"),
+        *("window.calendar", "window.since_last", "window.session"),
         *("form.if", "form.coalesce", "form.in", "form.not_in", "form.flow"),
         *("form.is_null", "form.is_not_null", "view.alias", "view.key", "view.lookup"),
         *("spine.duplicate", "spine.null_key", "data.empty", "as_of.early", "size.large"),

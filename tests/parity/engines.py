@@ -13,7 +13,7 @@ from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.plan.prune import reachable as reachable_plan
-from astrafs.plan.tree import walk
+from astrafs.plan.tree import children, walk
 from astrafs.reference.aggregates import on_grid
 from astrafs.reference.interpreter import Interpreter, Question
 from astrafs.reference.rows import Row
@@ -180,9 +180,8 @@ class Reference:
 
     def _row_stops(self, node: ir.Aggregate) -> set[str]:
         found: set[str] = set()
-        filters = [part for part in (node.where, node.block_where) if part is not None]
         for row in self._rows(node.rows, found):
-            for part in (*node.args, *node.keys, *filters):
+            for part in children(node):
                 found |= _code(lambda row=row, part=part: self._machine._in_row(part, row))
             if node.args and node.args[0].type.kind is Kind.FLOAT:
                 found |= _code(lambda row=row: self._summed(node, row))

@@ -15,7 +15,6 @@ So
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.events import Input, Questions, Runs, events_of, runs_of
@@ -24,6 +23,7 @@ from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.plan.text import expression_text
+from astrafs.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

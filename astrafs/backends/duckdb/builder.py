@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.script import Check, Step
 from astrafs.plan import ir
+from astrafs.record import dataclass
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Builder:
     plan: ir.Plan
     sources: dict[str, ir.Source] = field(init=False)
     streams: dict[str, ir.Stream] = field(init=False)
+    unions: dict[str, ir.Union] = field(init=False)
     entities: dict[str, ir.Entity] = field(init=False)
     features: dict[ir.FeatureId, ir.Feature] = field(init=False)
     steps: list[Step] = field(default_factory=list)
@@ -23,6 +25,8 @@ class Builder:
     inputs: dict[str, set[str]] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     """Relations that are built once and shared: streams, table versions."""
+    asked: dict[str, set[str]] = field(default_factory=dict)
+    """Columns of rows that the script itself wants: those of a dataset's spine."""
     readers: dict[ir.Aggregate, list[str]] = field(default_factory=dict)
     """Which features use an aggregate, for the comments of the script."""
     _names: int = 0
@@ -31,6 +35,7 @@ class Builder:
     def __post_init__(self) -> None:
         self.sources = {source.name: source for source in self.plan.sources}
         self.streams = {stream.name: stream for stream in self.plan.streams}
+        self.unions = {union.name: union for union in self.plan.unions}
         self.entities = {entity.name: entity for entity in self.plan.entities}
         self.features = {feature.id: feature for feature in self.plan.features}
 
@@ -46,11 +51,33 @@ class Builder:
         self._columns += 1
         return f"{prefix}{self._columns}"
 
-    def base(self, rows: str) -> ir.Source:
-        """Return the source that a source or stream reads in the end."""
+    def root(self, rows: str) -> ir.Source | ir.Union:
+        """Return the source or union that streams stand on."""
         while rows in self.streams:
             rows = self.streams[rows].base
-        return self.sources[rows]
+        return self.unions[rows] if rows in self.unions else self.sources[rows]
+
+    def bases(self, rows: str) -> tuple[ir.Source, ...]:
+        """Return the sources that rows come from, by their place: the ``"@place"`` of a row of a
+        union.
+        """
+        root = self.root(rows)
+        if isinstance(root, ir.Source):
+            return (root,)
+        return tuple(source for member in root.members for source in self.bases(member))
+
+    def base(self, rows: str) -> ir.Source:
+        return self.bases(rows)[0]
+
+    def hidden(self, rows: str) -> tuple[str, ...]:
+        """Return the columns of a row relation that are no columns of the rows."""
+        place = ("@place",) if isinstance(self.root(rows), ir.Union) else ()
+        until = ("@until",) if any(source.revisions for source in self.bases(rows)) else ()
+        return ("@e", "@k", *place, *until)
+
+    def order(self, rows: str) -> tuple[str, ...]:
+        """Return the columns that order rows of one time: the key, and the place in a union."""
+        return (*self.root(rows).key, *self.hidden(rows)[2:])
 
     def need(self, source: str, columns: set[str]) -> str:
         """Ask for ``columns`` of ``source``; return its relation."""

@@ -144,7 +144,11 @@ def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], g
         for place, key in enumerate(keys):
             layers.add(f"@k{place}", key)
         # Visible from the first instant after the event; facts known ahead are visible once known.
-        seen = '"@k"' if build.base(rows).ahead else 'greatest("@k", "@e" + 1)'
+        ahead = [place for place, source in enumerate(build.bases(rows)) if source.ahead]
+        seen = '"@k"' if ahead else 'greatest("@k", "@e" + 1)'
+        if 0 < len(ahead) < len(build.bases(rows)):
+            places = ", ".join(map(str, ahead))
+            seen = f'CASE WHEN "@place" IN ({places}) THEN "@k" ELSE greatest("@k", "@e" + 1) END'
         layers.add_sql("@seen", seen, 0)
         present = " AND ".join(f"{part} IS NOT NULL" for part in parts)
         head = f"{listed}, " if parts else ""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.lookups import attach, lookups_in
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.rows import row_label, row_relation
-from astrafs.backends.duckdb.windows import active_interval
+from astrafs.backends.duckdb.windows import (
+    VISIBLE,
+    Arrival,
+    active_interval,
+    kept_per_question,
+    session_stretches,
+)
 from astrafs.builtins.aggregates import AGGREGATES, SUM_LIMIT
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
-from astrafs.plan.tree import walk
+from astrafs.plan.tree import conditions, walk
+from astrafs.record import dataclass
 from astrafs.typesys import Kind
 from astrafs.values.errors import MARK, SUM_RANGE
 
@@ -39,12 +45,14 @@ class Input:
     """An aggregate with the columns of the event relation that feed it.
 
     The ``values`` are null on rows where the condition ``present`` (a column of booleans, None:
-    every row) is not true; a row takes part iff they are not null.
+    every row) is not true; a row takes part iff they are not null. ``cut`` is the column that is
+    true on the rows that its ``since last`` window looks for.
     """
 
     aggregate: ir.Aggregate
     values: tuple[str, ...]
     present: str | None
+    cut: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,10 +95,9 @@ def events_of(
     """
     head = group[0]
     relation = row_relation(build, head.rows)
-    source = build.base(head.rows)
     exprs = [*head.keys, *((head.block_where,) if head.block_where is not None else ())]
     for node in group:
-        exprs += [*node.args, *((node.where,) if node.where is not None else ())]
+        exprs += [*node.args, *conditions(node)]
     leaves: dict[ir.Expr, str] = {
         part: part.name for expr in exprs for part in walk(expr) if isinstance(part, ir.Column)
     }
@@ -117,6 +124,7 @@ def events_of(
             node,
             tuple(column(arg, node.where) for arg in node.args),
             None if node.where is None else column(node.where),
+            column(node.window.condition) if isinstance(node.window, ir.SinceWindow) else "",
         )
         for node in group
     ]
@@ -136,10 +144,14 @@ def events_of(
         items.append(f"{value} AS {ident(name)}")
     order = ""
     if _needs_order(group):
-        keys = ", ".join(f"r.{ident(name)}" for name in source.key)
+        keys = ", ".join(f"r.{ident(name)}" for name in build.order(head.rows))
         order = f', row_number() OVER (ORDER BY r."@e"{", " + keys if keys else ""}) AS "@ord"'
     listed = "".join(f", {item}" for item in items)
-    sql = f'SELECT r."@kid", r."@e", r."@k"{order}{listed}\nFROM {layers.rows(f"({asked})")} r'
+    until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
+    sql = (
+        f'SELECT r."@kid", r."@e", r."@k"{until}{order}{listed}\n'
+        f'FROM {layers.rows(f"({asked})")} r'
+    )
     return build.step(f"events {head.rows}", sql, comment), inputs
 
 
@@ -167,7 +179,8 @@ def _asked_rows(
 
 def _needs_order(group: list[ir.Aggregate]) -> bool:
     return any(
-        AGGREGATES[node.function].kind is Class.ORDERED or isinstance(node.window, ir.LastWindow)
+        AGGREGATES[node.function].kind is Class.ORDERED
+        or isinstance(node.window, ir.LastWindow | ir.SinceWindow | ir.SessionWindow)
         for node in group
     )
 
@@ -194,17 +207,21 @@ def runs_of(
     """Find the runs of questions that have a row in ``window``. ``shared``: several steps
     read them.
     """
-    base = build.base(inputs[0].aggregate.rows)
-    ordered = isinstance(base.knowledge, ir.Delay) and inputs[0].aggregate.rows == base.name
-    interval = active_interval(window, ordered_arrival=ordered)
+    arrival = _arrival(build, inputs[0].aggregate.rows)
+    cut = ident(inputs[0].cut)
+    interval = active_interval(window, arrival, cut)
     carried = {'"@kid"', '"@from"'}
     for entry in inputs:
         carried |= {ident(column) for column in entry.columns}
     if any(AGGREGATES[entry.aggregate.function].kind is Class.ORDERED for entry in inputs):
         carried.add('"@ord"')
     listed = ", ".join(sorted(carried))
-    begun = _begun(build, questions, events, interval.start, subject)
-    if interval.stop is None:
+    begun = _begun(build, questions, events, interval.start if interval else VISIBLE, subject)
+    if interval is None and isinstance(window, ir.SessionWindow) and arrival.ordered:
+        sql = _stretches(questions, session_stretches(window, begun), carried - {'"@from"'})
+    elif interval is None:
+        sql = _per_question(questions, begun, window, cut, carried - {'"@from"'}, arrival)
+    elif interval.stop is None:
         sql = f'SELECT {listed}, NULL::BIGINT AS "@to"\nFROM {begun}'
     else:
         outer = ", ".join(f"x.{name}" for name in sorted(carried))
@@ -219,6 +236,60 @@ def runs_of(
         return Runs("runs", sql)
     comment = f"{subject}: which questions have a row in {window_text(window)}"
     return Runs(build.step("runs", sql, comment))
+
+
+def _arrival(build: Builder, rows: str) -> Arrival:
+    """Say how the rows of a source, stream or union come to be seen."""
+    bases = build.bases(rows)
+    delays = {
+        base.knowledge.delay if isinstance(base.knowledge, ir.Delay) else None for base in bases
+    }
+    moved = False
+    while rows in build.streams:
+        moved = moved or build.streams[rows].time is not None
+        rows = build.streams[rows].base
+    # Rows that are moved are known at their new time, unless their delay is longer than the move.
+    ordered = delays == {0} or (len(bases) == 1 and delays != {None} and not moved)
+    revised = any(base.revisions for base in bases)
+    return Arrival(ordered and not revised, revised)
+
+
+def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
+    """Return SQL for the runs of rows that have a ``"@begin"`` and ``"@stop"``."""
+    listed = ", ".join(f"x.{name}" for name in sorted(carried))
+    return (
+        f'SELECT {listed}, a."@q" AS "@from", b."@q" AS "@to"\nFROM ({stretches}) x\n'
+        f'ASOF JOIN {questions.relation} a ON x."@kid" = a."@kid" AND x."@begin" <= a."@t"\n'
+        f'ASOF LEFT JOIN {questions.relation} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
+        f'WHERE b."@q" IS NULL OR a."@q" < b."@q"'
+    )
+
+
+def _per_question(
+    questions: Questions,
+    begun: str,
+    window: ir.Window,
+    cut: str,
+    carried: set[str],
+    arrival: Arrival,
+) -> str:
+    """Return SQL for runs of one question each, of the rows that are in ``window`` there.
+
+    Pairs every question with the rows that it sees: for windows in which rows come and go.
+    """
+    listed = ", ".join(sorted(carried))
+    until = '\n  AND (x."@until" IS NULL OR q."@t" <= x."@until")' if arrival.revised else ""
+    after = 'lead("@e", 1, "@t") OVER (PARTITION BY "@at" ORDER BY "@ord") AS "@next"'
+    return (
+        f"WITH seen AS (\n"
+        f'  SELECT x.*, q."@q" AS "@at", q."@t", k."@end"\n  FROM {begun} x\n'
+        f'  JOIN {questions.relation} q ON q."@kid" = x."@kid" AND q."@q" >= x."@from"{until}\n'
+        f'  JOIN {questions.keys} k ON k."@kid" = x."@kid"),\n'
+        f"neighbours AS (\n  SELECT *, {after}\n  FROM seen)\n"
+        f'SELECT {listed}, "@at" AS "@from",\n'
+        f'  CASE WHEN "@at" + 1 < "@end" THEN "@at" + 1 END AS "@to"\n'
+        f"FROM neighbours\nQUALIFY {kept_per_question(window, cut)}"
+    )
 
 
 def _begun(build: Builder, questions: Questions, events: str, start: str, subject: str) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from astrafs.backends.duckdb.names import ident, literal
 from astrafs.builtins.registry import FUNCTIONS
 from astrafs.plan import ir
 from astrafs.plan.tree import children
+from astrafs.record import dataclass
 from astrafs.typesys import Kind
 
 _HOLE = re.compile(r"\{(\d+)\}")

@@ -13,7 +13,7 @@ from astrafs.backends.duckdb.lookups import attach, lookups_in
 from astrafs.backends.duckdb.names import ident, text
 from astrafs.backends.duckdb.script import Check
 from astrafs.plan import ir
-from astrafs.plan.tree import walk
+from astrafs.plan.tree import children, walk
 
 AS_OF = "getvariable('as_of')::BIGINT"
 
@@ -24,32 +24,80 @@ def columns_of(exprs: Iterable[ir.Expr]) -> set[str]:
 
 
 def row_relation(build: Builder, rows: str) -> str:
-    """Return the relation of a source or stream, building streams on first use.
+    """Return the relation of a source, stream or union, building what is no source on first use.
 
     A stream is built with every column that anything in the plan reads from it.
     """
-    if rows in build.sources:
+    if rows in build.sources and not build.sources[rows].revisions:
         return build.need(rows, columns_read(build, rows))
     if rows not in build.made:
-        build.made[rows] = _stream(build, build.streams[rows])
+        if rows in build.sources:
+            build.made[rows] = _revisions(build, build.sources[rows])
+        elif rows in build.unions:
+            build.made[rows] = _union(build, build.unions[rows])
+        else:
+            build.made[rows] = _stream(build, build.streams[rows])
     return build.made[rows]
 
 
 def columns_read(build: Builder, rows: str) -> set[str]:
     """Return every column of ``rows`` that a feature or a stream above it reads, and the key."""
-    wanted = set(build.base(rows).key)
+    wanted = set(build.root(rows).key) | build.asked.get(rows, set())
     for feature in build.features.values():
         for node in walk(feature.expression):
             if isinstance(node, ir.Aggregate) and node.rows == rows:
-                filters = [part for part in (node.where, node.block_where) if part is not None]
-                wanted |= columns_of((*node.args, *node.keys, *filters))
+                wanted |= columns_of(children(node))
     for stream in build.streams.values():
         if stream.base == rows:
             own = {column.name for column in stream.columns}
             wanted |= columns_read(build, stream.name) - own
             parts = [part for part in (stream.where, stream.time) if part is not None]
             wanted |= columns_of((*parts, *(column.expression for column in stream.columns)))
+    for union in build.unions.values():
+        if rows in union.members:
+            wanted |= columns_read(build, union.name)
     return wanted
+
+
+def _revisions(build: Builder, source: ir.Source) -> str:
+    """Make the relation of revisions: each counts from its ``"@k"`` up to ``"@until"`` (null: for
+    ever), when the next of its event is known; deletions and what they replace at once are left
+    out.
+    """
+    columns = [column.name for column in source.columns]
+    relation = build.need(source.name, set(columns))
+    keys = ", ".join(ident(name) for name in source.key)
+    rest = "".join(f", {ident(name)} NULLS FIRST" for name in columns if name not in source.key)
+    kept = ", ".join(ident(name) for name in sorted(columns_read(build, source.name)))
+    deleted = f" AND {ident(source.deleted)} IS NOT TRUE" if source.deleted else ""
+    sql = (
+        f'SELECT {kept}, "@e", "@k", "@until"\nFROM (\n'
+        f'  SELECT *, lead("@k") OVER (PARTITION BY {keys} ORDER BY "@k"{rest}) - 1 AS "@until"\n'
+        f"  FROM {relation})\n"
+        f'WHERE ("@until" IS NULL OR "@until" >= "@k"){deleted}'
+    )
+    return build.step(
+        f"{source.name} revisions", sql, f"source {source.name}: how long each revision counts"
+    )
+
+
+def _union(build: Builder, union: ir.Union) -> str:
+    """Put the members' rows together; ``"@place"`` counts the sources below, in the members' order."""
+    columns = ", ".join(ident(name) for name in sorted(columns_read(build, union.name)))
+    selects, first = [], 0
+    for member in union.members:
+        relation = row_relation(build, member)
+        inner = '"@place" + ' if "@place" in build.hidden(member) else ""
+        until = ""
+        if "@until" in build.hidden(union.name):
+            until = ', "@until"' if "@until" in build.hidden(member) else ', NULL AS "@until"'
+        selects.append(
+            f'SELECT {columns}, "@e", "@k", {inner}{first} AS "@place"{until}\nFROM {relation}'
+        )
+        first += len(build.bases(member))
+    return build.step(
+        union.name, "\nUNION ALL\n".join(selects), f"the rows of {', '.join(union.members)}"
+    )
 
 
 def _stream(build: Builder, stream: ir.Stream) -> str:
@@ -60,7 +108,10 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
     if stream.where is not None:
         parts.append(stream.where)
     own = {column.name for column in stream.columns}
-    base_columns = sorted(columns_of(parts) | (read - own) | set(build.base(stream.base).key))
+    hidden = build.hidden(stream.base)
+    base_columns = sorted(
+        columns_of(parts) | (read - own) | {*build.root(stream.base).key, *hidden[2:]}
+    )
     leaves: dict[ir.Expr, str] = {
         node: node.name
         for part in (*parts, *((stream.time,) if stream.time is not None else ()))
@@ -95,7 +146,7 @@ def _stream(build: Builder, stream: ir.Stream) -> str:
     if stream.where is not None and not filtered:
         keep = "@keep"
         layers.add(keep, stream.where, "the stream's condition")
-    names = {name: name for name in base_columns if name in read}
+    names = {name: name for name in base_columns if name in read or name in hidden}
     for column in computed:
         shown = f"{stream.name}.{column.name}"
         layers.add(f"={column.name}", column.expression, shown, where=keep)
@@ -129,17 +180,20 @@ def _moved(
 
 def _known(build: Builder, stream: ir.Stream, moved: str, base_columns: list[str]) -> str:
     """Keep the rows that are known by K, each from its new event time on at the earliest."""
-    source = build.base(stream.base)
-    keys = ", ".join(ident(name) for name in source.key)
-    build.checks.append(
-        Check(
-            after=build.steps[-1].name,
-            sql=f'SELECT {keys}, "@old", "@e" FROM {moved} WHERE "@e" < "@old"'
-            f' ORDER BY "@e", {keys}',
-            rule=f"the time of stream {stream.name} is not before the row's own event time",
-            source=source.name,
+    keys = ", ".join(ident(name) for name in build.root(stream.base).key)
+    places: dict[str, list[str]] = {}
+    for place, source in enumerate(build.bases(stream.base)):
+        places.setdefault(source.name, []).append(str(place))
+    for name, mine in places.items():
+        of_source = f' AND "@place" IN ({", ".join(mine)})' if len(places) > 1 else ""
+        build.checks.append(
+            Check(
+                after=build.steps[-1].name,
+                sql=f'SELECT DISTINCT {keys} FROM {moved} WHERE "@e" < "@old"{of_source}',
+                rule=f"the time of stream {stream.name} is not before the row's own event time",
+                source=name,
+            )
         )
-    )
     columns = ", ".join(ident(name) for name in base_columns)
     return build.step(
         f"{stream.name} known",
@@ -151,6 +205,5 @@ def _known(build: Builder, stream: ir.Stream, moved: str, base_columns: list[str
 
 def row_label(build: Builder, rows: str) -> str:
     """Return SQL text that names a row of ``rows`` by its key, for run errors."""
-    source = build.base(rows)
-    parts = [f"{text(name + ' ')} || {ident(name)}::VARCHAR" for name in source.key]
+    parts = [f"{text(name + ' ')} || {ident(name)}::VARCHAR" for name in build.root(rows).key]
     return " || ', ' || ".join(parts) if parts else text("a row")

@@ -4,9 +4,8 @@ the result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from astrafs.backends.duckdb.names import ident
+from astrafs.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

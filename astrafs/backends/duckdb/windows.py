@@ -1,25 +1,42 @@
 """Windows as active intervals: per row, the prediction times at which the row is in the window.
 
-Every window of the language holds a row during one interval ``[start, stop]`` of prediction times:
-it becomes visible, stays, and leaves for good. That one fact carries the whole backend.
+A window holds a row during one interval ``[start, stop]`` of prediction times: it becomes visible,
+stays, and leaves for good. That one fact carries the whole backend. Where rows arrive late or are
+revised, ``last``, ``since last`` and ``session`` windows may let a row come and go: then the rows
+are compared question by question (:func:`kept_per_question`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
+from astrafs.backends.duckdb.names import text
 from astrafs.plan import ir
+from astrafs.record import dataclass
 
 _AGES = 4 * 10**16
 """Microseconds; more than any two timestamps of the language lie apart."""
 
+VISIBLE = 'greatest("@k", "@e" + 1)'
+"""SQL for the first prediction time that sees a row of the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How rows come to be seen.
+
+    ``ordered``: they become visible in (e, key) order, so the n-th later row is the n-th to arrive.
+    ``revised``: a row stops being the one that counts after ``"@until"``, if that is not null.
+    """
+
+    ordered: bool
+    revised: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """SQL over a row's ``"@e"``, ``"@k"``, ``"@ord"``, ``"@kid"``. ``stop`` None: for ever.
-
-    ``window`` marks expressions that need an ordered window function over the whole relation.
+    """SQL over a row's ``"@e"``, ``"@k"``, ``"@ord"``, ``"@kid"`` and, with revisions,
+    ``"@until"``. ``stop`` None: for ever.
     """
 
     start: str
@@ -37,19 +54,33 @@ def _floor(value: str, step: int) -> str:
     return f"({value}) - ((({value}) % {step}) + {step}) % {step}"
 
 
-def active_interval(window: ir.Window, *, ordered_arrival: bool) -> Interval:
-    """Return when a row is in ``window``.
+def active_interval(window: ir.Window, arrival: Arrival, cut: str = "") -> Interval | None:
+    """Return when a row is in ``window``, or None where that need not be one interval.
 
-    ``ordered_arrival``: rows become visible in (e, key) order, so the n-th later row is the n-th
-    to arrive.
+    ``cut`` is the column that is true on the rows that a ``since last`` window looks for.
     """
     match window:
         case ir.RangeWindow():
-            return _range(window)
+            return _until(_range(window), arrival)
+        case ir.CalendarWindow():
+            following = f'af_next_unit("@e", {text(window.unit)}, {text(window.zone)})'
+            return _until(Interval(VISIBLE, f"{following} - 1"), arrival)
         case ir.LastWindow():
-            return _last(window, ordered_arrival)
+            return None if arrival.revised else _last(window, arrival.ordered)
+        case ir.SinceWindow():
+            return None if arrival.revised else _since(cut)
+        case ir.SessionWindow():
+            return None
         case _:
             assert_never(window)
+
+
+def _until(interval: Interval, arrival: Arrival) -> Interval:
+    if not arrival.revised:
+        return interval
+    # `least` passes over nulls.
+    stop = '"@until"' if interval.stop is None else f'least({interval.stop}, "@until")'
+    return Interval(interval.start, stop)
 
 
 def _range(window: ir.RangeWindow) -> Interval:
@@ -68,17 +99,76 @@ def _range(window: ir.RangeWindow) -> Interval:
 
 
 def _last(window: ir.LastWindow, ordered_arrival: bool) -> Interval:
-    start = 'greatest("@k", "@e" + 1)'
     order = 'PARTITION BY "@kid" ORDER BY "@ord"'
     if ordered_arrival:
-        pushed = f"lead({start}, {window.rows}) OVER ({order})"
+        pushed = f"lead({VISIBLE}, {window.rows}) OVER ({order})"
     else:
         later = f"{order} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
         if window.rows == 1:
-            pushed = f"min({start}) OVER ({later})"
+            pushed = f"min({VISIBLE}) OVER ({later})"
         else:
-            pushed = f"list_extract(min({start}, {window.rows}) OVER ({later}), {window.rows})"
+            pushed = f"list_extract(min({VISIBLE}, {window.rows}) OVER ({later}), {window.rows})"
     stop = f"{pushed} - 1"
     if window.within is not None and window.within < _AGES:
         stop = f"""least({stop}, {_shift('"@e"', window.within)})"""
-    return Interval(start, stop)
+    return Interval(VISIBLE, stop)
+
+
+def _since(cut: str) -> Interval:
+    """A row leaves when the first row from itself on for which ``cut`` is true becomes visible."""
+    later = 'PARTITION BY "@kid" ORDER BY "@ord" ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING'
+    return Interval(VISIBLE, f"min(CASE WHEN {cut} THEN {VISIBLE} END) OVER ({later}) - 1")
+
+
+def session_stretches(window: ir.SessionWindow, begun: str) -> str:
+    """Return SQL for the rows of ``begun`` (which arrive in order) with each ``"@begin"`` and
+    ``"@stop"`` of their time in the session window.
+
+    A session is a chain of rows of which none is more than the gap after the one before. Its rows
+    are in the window while t is within the gap of the latest that is visible: where a row arrives
+    later than that, the window is empty in between, and the session has several stretches.
+    """
+    gap = min(window.gap, _AGES)
+    order = 'PARTITION BY "@kid" ORDER BY "@ord"'
+    before = f'lag("@e") OVER ({order})'
+    running = f"OVER ({order} ROWS UNBOUNDED PRECEDING)"
+    return (
+        f"WITH steps AS (\n"
+        f'  SELECT *, "@e" - {before} <= {gap} AS "@near",\n'
+        f'    "@start" <= {before} + {gap + 1} AS "@joins"\n  FROM {begun}),\n'
+        f"chains AS (\n"
+        f'  SELECT *, count(*) FILTER (WHERE "@near" IS NOT TRUE) {running} AS "@session",\n'
+        f'    count(*) FILTER (WHERE "@near" IS NOT TRUE OR "@joins" IS NOT TRUE) {running}'
+        f' AS "@stretch"\n  FROM steps),\n'
+        f"stretches AS (\n"
+        f'  SELECT "@kid", "@session", "@stretch", min("@start") AS "@opens",\n'
+        f'    max("@e") + {gap} AS "@stop"\n'
+        f'  FROM chains GROUP BY "@kid", "@session", "@stretch")\n'
+        f'SELECT c.* EXCLUDE ("@from"), greatest(c."@start", s."@opens") AS "@begin", s."@stop"\n'
+        f"FROM chains c JOIN stretches s\n"
+        f'ON c."@kid" = s."@kid" AND c."@session" = s."@session" AND c."@stretch" <= s."@stretch"'
+    )
+
+
+def kept_per_question(window: ir.Window, cut: str) -> str:
+    """Return the QUALIFY condition that keeps the rows in ``window``, over all rows that each
+    question ``"@at"`` sees at its time ``"@t"``.
+    """
+    here = 'PARTITION BY "@at" ORDER BY "@ord"'
+    match window:
+        case ir.LastWindow():
+            latest = f'row_number() OVER (PARTITION BY "@at" ORDER BY "@ord" DESC) <= {window.rows}'
+            if window.within is None or window.within >= _AGES:
+                return latest
+            return f'{latest} AND "@e" >= "@t" - {window.within}'
+        case ir.SinceWindow():
+            later = f"({here} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"
+            return f"count(*) FILTER (WHERE {cut}) OVER {later} = 0"
+        case ir.SessionWindow():
+            # The latest row of all that has a gap after it ends what came before, itself included.
+            later = f"({here} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"
+            return f'max("@next" - "@e") OVER {later} <= {min(window.gap, _AGES)}'
+        case ir.RangeWindow() | ir.CalendarWindow():
+            raise ValueError("these windows hold a row during one interval")
+        case _:
+            assert_never(window)

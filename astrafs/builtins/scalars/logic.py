@@ -29,14 +29,15 @@ def comparable(types: Types, constants: Values, *, ordered: bool) -> Types:
     for index, type_ in enumerate(types):
         if type_.kind is Kind.NULL:
             raise Mismatch(index, "a value; `x is null` tests for null")
-        if type_.kind in (Kind.LIST, Kind.MAP, Kind.VECTOR):
-            raise Mismatch(index, "a value of a plain type")
         if ordered and not type_.is_ordered:
             names = {
                 Kind.BOOL: "bool",
                 Kind.ENUM: "an enum",
                 Kind.KEY: "a key",
                 Kind.BYTES: "bytes",
+                Kind.LIST: "a list",
+                Kind.MAP: "a map",
+                Kind.VECTOR: "a vector",
             }
             raise Mismatch(
                 index, f"a value with an order; {names[type_.kind]} compares by `==` and `!=` only"

@@ -154,17 +154,6 @@ def _row(
 
 ROWS = (
     _row(
-        "length",
-        "s",
-        "s",
-        INT,
-        len,
-        "length({0})",
-        "The number of code points.",
-        Example('length("abc")', 3),
-        Example('length("")', 0),
-    ),
-    _row(
         "lower",
         "s",
         "s",
@@ -215,17 +204,6 @@ ROWS = (
         Example('ends_with("abc", "ab")', False),
     ),
     _row(
-        "contains",
-        "s, part",
-        "ss",
-        BOOL,
-        lambda s, part: part in s,
-        "contains({0}, {1})",
-        "Whether the part occurs in s.",
-        Example('contains("abc", "bc")', True),
-        Example('contains("abc", "")', True),
-    ),
-    _row(
         "substring",
         "s, start, count",
         "sii",
@@ -268,16 +246,6 @@ ROWS = (
         "s with every occurrence of old, from the left, replaced; an empty old changes nothing.",
         Example('replace("aaa", "aa", "b")', "ba"),
         Example('replace("abc", "", "x")', "abc"),
-    ),
-    _row(
-        "concat",
-        "a, b, ...",
-        "ss+",
-        STRING,
-        lambda *parts: "".join(parts),
-        lambda args, _types, _result: f"({' || '.join(args)})",
-        "The strings, one after the other.",
-        Example('concat("a", "-", "b")', "a-b"),
     ),
     _row(
         "split_part",

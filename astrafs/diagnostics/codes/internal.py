@@ -83,3 +83,18 @@ NOT_EMPTY = Code(
 listed.""",
     runtime=True,
 )
+BAD_BASELINE = Code(
+    "AFS0020",
+    "the baseline cannot be used",
+    explain="""`--baseline` names a file that `astrafs check --write-baseline FILE` has written: a
+JSON object with `schema` and `problems`. It is not edited by hand but for taking entries out.""",
+    runtime=True,
+)
+NO_SUCH_FEATURE = Code(
+    "AFS0030",
+    "there is no such feature",
+    explain="""`explain`, `why` and `graph` take the name of a feature: `txn_count_1h` where one
+entity has it, `User.txn_count_1h`, or `User.txn_count_1h@2` for a version. Without a version it is
+the latest that is not deprecated.""",
+    runtime=True,
+)

@@ -23,3 +23,20 @@ CHANGED_MEANING = Code(
     "`name@1`.",
     runtime=True,
 )
+
+LOCK_HELD = Code(
+    "AFS0803",
+    "another process is writing the lock file",
+    "`astrafs apply` writes `astrafs.lock` one process at a time and waits a minute for its turn. "
+    "Run it again; the system frees the lock of a process that has died.",
+    runtime=True,
+)
+
+NOT_LOCKED = Code(
+    "AFS0804",
+    "the lock file does not say what the sources say",
+    "`astrafs check --locked` wants `astrafs.lock` to record every feature version as it is: none "
+    "new, none gone, none of another type, owner, description or status. Run `astrafs plan` to "
+    "see what differs and `astrafs apply` to record it, and commit both files together.",
+    runtime=True,
+)

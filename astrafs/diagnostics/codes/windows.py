@@ -213,3 +213,67 @@ features for User from payments {
 }
 """,
 )
+UNKNOWN_CALENDAR_UNIT = Code(
+    "AFS0410",
+    "`since` knows no such calendar unit",
+    explain="""A calendar window begins with the hour, day, week (from Monday) or month that holds
+`t`, on the clock of the zone that it names: `over since day("Europe/Paris")`. Longer units have no
+window of their own; `over 365d` is a year of days.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of this year.
+  n: int = count() over since year("UTC")
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments of this month.
+  n: int = count() over since month("UTC")
+}
+""",
+)
+UNKNOWN_ZONE = Code(
+    "AFS0411",
+    "this is not a time zone",
+    explain="""A calendar window names its zone as the IANA database does: `"Europe/Paris"`,
+`"America/New_York"`, `"UTC"`. Abbreviations such as `CET` mean different offsets in different
+places and seasons.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments since midnight.
+  n: int = count() over since day("Europe/Pariss")
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments since midnight.
+  n: int = count() over since day("Europe/Paris")
+}
+""",
+)
+CONDITION_IN_NAMED_WINDOW = Code(
+    "AFS0412",
+    "a named window has no rows to test",
+    explain="""The condition of `since last (...)` reads the columns of the rows that the aggregate
+goes over. A named window belongs to no rows, so it cannot hold one.""",
+    bad=_BASE
+    + """
+window since_decline = since last (status == "declined")
+
+features for User from payments {
+  ## Payments since the last one declined.
+  n: int = count() over since_decline
+}
+""",
+    good=_BASE
+    + """
+features for User from payments {
+  ## Payments since the last one declined.
+  n: int = count() over since last (status == "declined")
+}
+""",
+)

@@ -5,11 +5,11 @@ text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from astrafs.diagnostics.model import Label
 from astrafs.diagnostics.render.cells import clip, lay_out, text_width, wrap
+from astrafs.record import dataclass
 from astrafs.source import SourceFile
 
 ELIDE_ABOVE = 5

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from astrafs._version import __version__
-from astrafs.diagnostics.model import Diagnostic, Fix, Label
+from astrafs.diagnostics.model import Code, Diagnostic, Fix, Label
+from astrafs.diagnostics.render.fingerprint import Fingerprints
 from astrafs.source import SourceFile, Span
+
+PAGES = "docs/codes"
+"""Where the page of each code stands in the project's repository."""
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -19,24 +22,33 @@ def render(diagnostics: Sequence[Diagnostic], files: Mapping[str, SourceFile]) -
     """Return a SARIF log with one run; rules are the codes that occur."""
     codes = {found.code.id: found.code for found in diagnostics}
     order = sorted(codes)
-    rules = [
-        {
-            "id": name,
-            "shortDescription": {"text": codes[name].title},
-            "fullDescription": {"text": codes[name].explain.strip() or codes[name].title},
-            "defaultConfiguration": {"level": str(codes[name].severity)},
-        }
-        for name in order
-    ]
-    seen: dict[str, int] = {}
-    results = [_result(found, files, order, seen) for found in diagnostics]
-    driver = {"name": "AstraFS", "version": __version__, "rules": rules}
+    names = Fingerprints(files)
+    results = [_result(found, files, order, names) for found in diagnostics]
+    driver = {
+        "name": "AstraFS",
+        "version": __version__,
+        "rules": [_rule(codes[name]) for name in order],
+    }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
+def _rule(code: Code) -> dict[str, Any]:
+    # `helpUri` would have to be absolute, so that the page is a link in `help`, and a property.
+    page = f"{PAGES}/{code.id}.md"
+    text = code.explain.strip() or code.title
+    return {
+        "id": code.id,
+        "shortDescription": {"text": code.title},
+        "fullDescription": {"text": text},
+        "help": {"text": text, "markdown": f"{text}\n\n[{code.id} with examples]({page})"},
+        "defaultConfiguration": {"level": str(code.severity)},
+        "properties": {"docs": page},
+    }
+
+
 def _result(
-    found: Diagnostic, files: Mapping[str, SourceFile], order: list[str], seen: dict[str, int]
+    found: Diagnostic, files: Mapping[str, SourceFile], order: list[str], names: Fingerprints
 ) -> dict[str, Any]:
     lines = [found.title]
     if found.primary is not None and found.primary.text:
@@ -47,7 +59,7 @@ def _result(
         "ruleIndex": order.index(found.code.id),
         "level": str(found.code.severity),
         "message": {"text": "\n".join(lines)},
-        "partialFingerprints": {"astrafs/v1": _fingerprint(found, files, seen)},
+        "partialFingerprints": {"astrafs/v1": names.of(found)},
     }
     if found.primary is not None:
         result["locations"] = [_location(found.primary, files)]
@@ -55,8 +67,9 @@ def _result(
         result["relatedLocations"] = [
             {"id": number, **_location(label, files)} for number, label in enumerate(found.labels)
         ]
-    if found.fixes:
-        result["fixes"] = [_fix(fix, files) for fix in found.fixes]
+    fixes = [_fix(fix, files) for fix in found.fixes if _is_shown(fix, files)]
+    if fixes:
+        result["fixes"] = fixes
     return result
 
 
@@ -86,38 +99,24 @@ def _region(span: Span, file: SourceFile) -> dict[str, int]:
     }
 
 
+def _is_shown(fix: Fix, files: Mapping[str, SourceFile]) -> bool:
+    return bool(fix.edits) and all(edit.span.path in files for edit in fix.edits)
+
+
 def _fix(fix: Fix, files: Mapping[str, SourceFile]) -> dict[str, Any]:
     changes: dict[str, list[dict[str, Any]]] = {}
     for edit in fix.edits:
-        file = files.get(edit.span.path)
-        if file is not None:
-            changes.setdefault(edit.span.path, []).append(
-                {
-                    "deletedRegion": _region(edit.span, file),
-                    "insertedContent": {"text": edit.text},
-                }
-            )
+        changes.setdefault(edit.span.path, []).append(
+            {
+                "deletedRegion": _region(edit.span, files[edit.span.path]),
+                "insertedContent": {"text": edit.text},
+            }
+        )
     return {
         "description": {"text": fix.title},
         "artifactChanges": [
             {"artifactLocation": {"uri": quote(path)}, "replacements": replacements}
             for path, replacements in changes.items()
         ],
+        "properties": {"safe": fix.safe},
     }
-
-
-def _fingerprint(found: Diagnostic, files: Mapping[str, SourceFile], seen: dict[str, int]) -> str:
-    """Name the result by code, path and the text of its line, so that it survives moves within the
-    file.
-    """
-    parts = [found.code.id, found.title]
-    if found.primary is not None:
-        span = found.primary.span
-        parts.append(span.path)
-        file = files.get(span.path)
-        if file is not None:
-            line = file.position(min(span.start, len(file.text)))[0]
-            parts.append(file.line_text(line).strip())
-    key = "\0".join(parts)
-    seen[key] = seen.get(key, 0) + 1
-    return hashlib.sha256(f"{key}\0{seen[key]}".encode()).hexdigest()[:32]

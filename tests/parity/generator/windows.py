@@ -10,7 +10,7 @@ from astrafs.builtins.spec import Mismatch
 from astrafs.typesys import INT, Kind, Type
 from tests.parity.expressions import Ex, grow, literals, pick
 from tests.parity.generator.builder import Builder, Rows
-from tests.parity.values import duration_text
+from tests.parity.values import DAY, duration_text
 
 
 def window(b: Builder, rows: Rows, near: int) -> str:
@@ -20,6 +20,8 @@ def window(b: Builder, rows: Rows, near: int) -> str:
     b.ages.append(far)
     if rows.ahead and not near and b.chance(0.4):
         return _forward(b, far)
+    if not near and rows.bounded is None and b.chance(0.3):
+        return b.rng.choice((_calendar, _since_last, _session))(b, rows)
     offset = near
     if near or b.chance(0.25):
         offset = near + (b.span() if b.chance(0.5) or not near else 0)
@@ -59,6 +61,29 @@ def window(b: Builder, rows: Rows, near: int) -> str:
             return "all including now"
         return f"{duration_text(far)} including now"
     return f"{duration_text(far)} offset {duration_text(offset)}"
+
+
+_ZONES = ("UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia")
+_UNITS = {"hour": DAY // 24, "day": DAY, "week": 7 * DAY, "month": 28 * DAY}
+
+
+def _calendar(b: Builder, rows: Rows) -> str:
+    units = [unit for unit, length in _UNITS.items() if length > rows.delay]
+    b.tag("window.calendar")
+    return f'since {b.rng.choice(units)}("{b.rng.choice(_ZONES)}")'
+
+
+def _since_last(b: Builder, rows: Rows) -> str:
+    pool = [replace(one, uses=frozenset({rows.name})) for one in rows.columns]
+    grown = grow(b.rng, [*pool, *literals(b.rng)], 12, b.tag)
+    condition = pick(b.rng, grown, lambda kind: kind.kind is Kind.BOOL)
+    b.tag("window.since_last")
+    return f"since last ({'true' if condition is None else condition.text})"
+
+
+def _session(b: Builder, rows: Rows) -> str:
+    b.tag("window.session")
+    return f"session gap {duration_text(b.span(3) + rows.delay * b.rng.choice((1, 1, 2)))}"
 
 
 def _forward(b: Builder, far: int) -> str:

@@ -224,3 +224,57 @@ def test_canonical_text_is_what_is_hashed(plan: ir.Plan) -> None:
     assert text.startswith("(feature 1 ")
     assert "txn_count_7d" not in text
     assert "shop" not in text
+
+
+def called(function: str, *args: ir.Expr, made: Type = INT) -> ir.Expr:
+    return ir.Call(function, args, made)
+
+
+def identity_of(expr: ir.Expr) -> str:
+    names = ("a", "b", "c")
+    keys = tuple(ir.Field(name, INT if expr.type == INT else Type(Kind.BOOL)) for name in names)
+    feature = ir.Feature(ir.FeatureId("E", "f"), expr.type, expr)
+    plan = ir.Plan((ir.Entity("E", keys),), (), (), (feature,), ())
+    return feature_identities(plan)[feature.id]
+
+
+A, B, C = (ir.KeyPart(name, INT) for name in "abc")
+BOOL = Type(Kind.BOOL)
+P, Q, R = (ir.KeyPart(name, BOOL) for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (called("add", A, B), called("add", B, A)),
+        (called("mul", A, B), called("mul", B, A)),
+        (called("eq", A, B, made=BOOL), called("eq", B, A, made=BOOL)),
+        (called("gt", A, B, made=BOOL), called("lt", B, A, made=BOOL)),
+        (called("ge", A, B, made=BOOL), called("le", B, A, made=BOOL)),
+        (
+            called("and", called("and", P, Q, made=BOOL), R, made=BOOL),
+            called("and", R, called("and", Q, P, made=BOOL), made=BOOL),
+        ),
+        (called("or", P, called("or", P, Q, made=BOOL), made=BOOL), called("or", Q, P, made=BOOL)),
+    ],
+)
+def test_operands_that_may_change_places_do_not_count(one: ir.Expr, two: ir.Expr) -> None:
+    assert identity_of(one) == identity_of(two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (called("sub", A, B), called("sub", B, A)),
+        (called("gt", A, B, made=BOOL), called("lt", A, B, made=BOOL)),
+        (called("gt", A, B, made=BOOL), called("ge", A, B, made=BOOL)),
+        # One of them may overflow where the other does not.
+        (called("add", called("add", A, B), C), called("add", A, called("add", B, C))),
+        (
+            called("and", called("or", P, Q, made=BOOL), R, made=BOOL),
+            called("or", P, called("and", Q, R, made=BOOL), made=BOOL),
+        ),
+    ],
+)
+def test_operands_that_may_not_change_places_count(one: ir.Expr, two: ir.Expr) -> None:
+    assert identity_of(one) != identity_of(two)

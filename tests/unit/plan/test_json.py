@@ -69,7 +69,7 @@ def test_deep_expressions_go_out_and_in() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"schema_version": 1', '"schema_version": 99', "schema version 99"),
+        ('"schema_version": 2', '"schema_version": 99', "schema version 99"),
         ('"node": "delay"', '"node": "later"', "expected one of the nodes known_column, delay"),
         ('"near": 0', '"near": "0"', "near: expected int"),
         ('"function": "mean"', '"fun": "mean"', "function is missing"),

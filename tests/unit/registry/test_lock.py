@@ -1,4 +1,4 @@
-"""The lock file: canonical text, comparison with a plan, and the error for a changed meaning."""
+"""The lock file: canonical text, what may not be read, and the definitions kept beside it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from astrafs.diagnostics.model import AstrafsError, Sink
 from astrafs.driver import compile_project
 from astrafs.plan import ir
+from astrafs.plan.errors import PlanError
 from astrafs.plan.program import Program
-from astrafs.registry.compare import changed_meanings, compare, comparison_text
-from astrafs.registry.lock import lock_plan, read_lock, write_lock
+from astrafs.registry.definitions import define, read_definition, write_definition
+from astrafs.registry.lock import EMPTY, lock_plan, read_lock, write_lock
 from astrafs.source import SourceFile
 
 PROGRAM = """
@@ -60,101 +61,72 @@ def test_text_is_canonical_and_comes_back() -> None:
     assert read_lock(text) == lock
     assert write_lock(read_lock(text)) == text
     data = tomllib.loads(text)
-    assert list(data["features"]) == sorted(data["features"])
-    entry = data["features"]["m.User.last_kind@1"]
+    assert list(data["feature"]) == sorted(data["feature"])
+    entry = data["feature"]["m.User.last_kind@1"]
     assert entry["type"] == 'enum("new", "used")?'
-    assert entry["dependencies"] == ["m.orders"]
-    assert data["features"]["m.User.double@1"]["dependencies"] == ["m.User.n@1"]
-    assert sum(line.startswith('"m.User.') for line in text.splitlines()) == len(plan.features)
+    rows = data["rows"]["m.orders"]
+    assert rows["columns"][:2] == ["id: int", "user_id: User"]
+    assert entry["reads"] == [f"m.orders {rows['identity']}"]
+    n = data["feature"]["m.User.n@1"]["identity"]
+    assert data["feature"]["m.User.double@1"]["reads"] == [f"m.User.n@1 {n}"]
 
 
-def test_layout_and_unused_columns_change_nothing() -> None:
+def test_removed_versions_stay_with_their_date() -> None:
     lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
-    other = compiled(
-        PROGRAM.replace("  amount: float\n", "  amount: float\n  note: string?\n").replace(
-            "## N.", '## The number of orders.\n  ## In a week.\n  @tags("x")'
-        )
-    )
-    found = compare(lock, other.plan)
-    assert found.is_same
-    assert len(found.unchanged) == len(other.plan.features)
-    later = lock_plan(other.plan, "2027-01-01", lock)
-    assert {entry.created for entry in later.features.values()} == {"2026-11-23"}
+    smaller = compiled(PROGRAM.split("features for User {")[0]).plan
+    later = lock_plan(smaller, "2027-01-01", lock)
+    gone = later.features[DOUBLE]
+    assert (gone.status, gone.created, gone.ended) == ("removed", "2026-11-23", "2027-01-01")
+    assert lock_plan(smaller, "2028-01-01", later) == later
+    back = lock_plan(compiled(PROGRAM).plan, "2028-01-01", later).features[DOUBLE]
+    assert (back.status, back.created, back.ended) == ("active", "2026-11-23", "")
+    assert read_lock(write_lock(later)) == later
 
 
-def test_a_changed_meaning_is_reported_where_it_begins() -> None:
-    lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
-    program = compiled(PROGRAM.replace("count() over 7d", "count() over 8d"))
-    found = compare(lock, program.plan)
-    assert [change.feature for change in found.changed] == [DOUBLE, FOUR, N]
-    assert [change.because for change in found.changed] == [(N,), (DOUBLE,), ()]
-    places = {name: origin.name for name, origin in program.features.items()}
-    (error,) = changed_meanings(found, program.plan, places)
-    assert error.code.id == "AFS0802"
-    assert error.title == "`User.n` has changed its meaning since it was locked"
-    assert error.primary is not None
-    assert error.primary.span == places[N]
-    assert "locked 2026-11-23" in error.primary.text
-    assert "`User.double`, `User.fourfold`" in " ".join(error.notes)
-    assert "`n@2: ...`" in error.helps[0]
-    assert "`n@1`" in error.helps[0]
-
-
-def test_a_new_version_beside_the_old_is_fine() -> None:
-    lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
-    newer = PROGRAM.replace(
-        "  ## Mean.", "  ## More.\n  n@2: int = count() over 8d\n  ## Mean."
-    ).replace("= n * 2", "= n@1 * 2")
-    found = compare(lock, compiled(newer).plan)
-    assert found.new == (ir.FeatureId("m.User", "n", 2),)
-    assert found.changed == ()
-    text = comparison_text(found)
-    assert text == "+ m.User.n@2\n1 new, 0 removed, 0 changed, 5 unchanged\n"
+def test_a_definition_comes_back_alone() -> None:
+    program = compiled(PROGRAM)
+    kept = read_definition(write_definition(define(program.plan, program.bindings, FOUR)))
+    assert kept.feature == FOUR
+    assert {feature.id for feature in kept.plan.features} == {N, DOUBLE, FOUR}
+    assert [source.name for source in kept.plan.sources] == ["m.orders"]
+    assert kept.bindings["m.orders"].patterns == ("o.parquet",)
+    before = lock_plan(program.plan, "2026-11-23").features[FOUR].identity
+    assert lock_plan(kept.plan, "2026-11-23").features[FOUR].identity == before
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("mean_amount: float? = mean(amount)", "mean_amount: float = sum(amount)", "its type was"),
-        ("double: int = n * 2", "double: int = 4", "no longer reads m.User.n@1"),
-        ("last(kind) over all", "first(kind) over all", "its expression has changed, or that of"),
-        ("time at {", "time at delay 5m {", "or that of m.orders"),
-    ],
+    "text", ["", "{}", "{}\n{}", '{"format": 9}\n{}', '{"format": 1, "feature": 1, "files": {}}\n']
 )
-def test_the_reason_is_told(old: str, new: str, words: str) -> None:
-    lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
-    program = compiled(PROGRAM.replace(old, new))
-    found = compare(lock, program.plan)
-    errors = changed_meanings(found, program.plan, {})
-    assert errors
-    assert any(words in note for error in errors for note in error.notes)
-    assert words in comparison_text(found)
-
-
-def test_removed_features_are_listed() -> None:
-    lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
-    found = compare(lock, compiled(PROGRAM.split("features for User {")[0]).plan)
-    assert found.removed == (DOUBLE, FOUR)
-    assert "- m.User.double\n" in comparison_text(found)
-    assert not found.is_same
+def test_other_texts_are_no_definitions(text: str) -> None:
+    with pytest.raises(PlanError):
+        read_definition(text)
 
 
 GOOD = write_lock(lock_plan(compiled(PROGRAM).plan, "2026-11-23"))
+HEAD = "".join(GOOD.partition("[rows")[0])
+
+
+def test_a_lock_of_nothing() -> None:
+    assert read_lock(write_lock(EMPTY)) == EMPTY
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "format has version None"),
-        ("version = 2\n[features]\n", "format has version 2"),
-        ("version = 1\n", "other parts"),
-        ("version = 1\n[features]\nx", "not TOML"),
+        ("version = 3\n", "format has version 3"),
+        ("version = 2\n", "head must give"),
+        (HEAD + "[other]\n", "parts that no lock file has"),
+        (HEAD + "feature = 1\n", "parts that no lock file has"),
+        ("version = 2\nx", "not TOML"),
         (GOOD + "<<<<<<< mine\n", "merge conflict"),
-        (GOOD.replace('m.User.n@1" = {', 'n" = {', 1), "not the name of a feature version"),
-        (GOOD.replace('m.User.n@1" = {', 'm.User.n@0" = {', 1), "not the name"),
-        (GOOD.replace("created", "made", 1), "must have just"),
+        (GOOD.replace('m.User.n@1"]', 'n"]', 1), "not the name of a feature version"),
+        (GOOD.replace('m.User.n@1"]', 'm.User.n@0"]', 1), "not the name"),
+        (GOOD.replace("created", "made", 1), "must have"),
+        (GOOD.replace("columns", "cells", 1), "must have just"),
         (GOOD.replace('"active"', '"lively"', 1), "value of a wrong form"),
         (GOOD.replace('identity = "', 'identity = "zz', 1), "value of a wrong form"),
+        (GOOD.replace('"m.orders ', '"m.orders zz', 1), "value of a wrong form"),
         (GOOD.replace("[", "[" * 5_000, 1), ""),
     ],
 )

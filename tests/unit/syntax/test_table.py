@@ -10,7 +10,7 @@ from typing import Any
 import lark
 import pytest
 
-from astrafs.syntax import table
+from astrafs.syntax import resources, table
 from astrafs.syntax.machine import machine
 from astrafs.syntax.resources import grammar_text, table_text
 from astrafs.syntax.words import RESERVED, RESERVED_TYPES, SOFT, SOFT_TYPES, SPELLING
@@ -45,15 +45,30 @@ def test_the_grammar_is_strictly_clean() -> None:
 
 
 def test_a_stale_table_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    table._shipped.cache_clear()
-    monkeypatch.setattr(table, "table_text", lambda: table_text().replace('"lark":"', '"lark":"0'))
-    assert table._shipped() is None
-    assert table.load_parser().parse("unit usd").children
-    table._shipped.cache_clear()
+    shipped = resources.load_table()
+    stale = table_text().replace('"words":{', '"words":{"stale":"STALE",')
+    monkeypatch.setattr(resources, "table_text", lambda: stale.replace('"grammar":"', '"grammar":"0'))
+    resources.load_table.cache_clear()
+    try:
+        assert resources.load_table() == shipped
+    finally:
+        resources.load_table.cache_clear()
+
+
+def test_a_current_table_is_loaded_without_lark() -> None:
+    program = "import sys, astrafs.syntax.machine as m; m.machine(); print('lark' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(Path(table.__file__).parents[2])},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout == "False\n"
 
 
 def test_word_lists_are_those_of_the_grammar() -> None:
-    parser: Any = table.load_parser()
+    parser: Any = table.build_parser(grammar_text())
     words = {
         terminal.pattern.value: terminal.name
         for terminal in parser.parser.lexer_conf.terminals
@@ -70,7 +85,7 @@ def test_word_lists_are_those_of_the_grammar() -> None:
 
 
 def test_the_scanner_makes_the_tokens_of_larks_lexer() -> None:
-    interactive = table.load_parser().parse_interactive(EVERYTHING)
+    interactive = table.build_parser(grammar_text()).parse_interactive(EVERYTHING)
     wanted = list(interactive.lexer_thread.lex(interactive.parser_state))
     found = list(machine().scanner.scan(EVERYTHING))
     assert [(t.type, str(t), t.start_pos, t.line, t.column) for t in found] == [
@@ -79,7 +94,7 @@ def test_the_scanner_makes_the_tokens_of_larks_lexer() -> None:
 
 
 def test_every_reduction_has_its_method() -> None:
-    parser: Any = table.load_parser()
+    parser: Any = table.build_parser(grammar_text())
     builder = machine().builder
     for rule in parser.rules:
         name = rule.alias or rule.origin.name

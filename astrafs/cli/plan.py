@@ -1,0 +1,234 @@
+"""``astrafs plan`` and ``astrafs apply``: what differs from the lock, and writing it there."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrafs.cli import console
+from astrafs.cli.project import Compiled, EnvOption, compile_path, usable_program
+from astrafs.diagnostics.model import Diagnostic
+from astrafs.diagnostics.render.excerpt import Style
+from astrafs.source import Span
+
+if TYPE_CHECKING:
+    from astrafs.plan import ir
+    from astrafs.plan.program import Program
+    from astrafs.registry.compare import Change, Comparison
+
+PathArgument = Annotated[str, typer.Argument(help="A project directory or an .afs file in one.")]
+
+
+class PlanFormat(StrEnum):
+    """How a comparison is printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+@console.command
+def run(
+    path: PathArgument = ".",
+    form: Annotated[
+        PlanFormat, typer.Option("--format", "-f", help="How the changes are printed.")
+    ] = PlanFormat.TEXT,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if anything differs from the lock.")
+    ] = False,
+    env: EnvOption = None,
+) -> int:
+    """Show what would change against astrafs.lock: per feature version, why, and who reads it."""
+    compiled = compile_path(path, env)
+    program = usable_program(compiled)
+    if program is None:
+        return console.PROBLEMS
+    found = compare_with_lock(compiled, program)
+    match form:
+        case PlanFormat.TEXT:
+            console.write(_text(found))
+        case PlanFormat.MARKDOWN:
+            console.write(_markdown(found))
+        case PlanFormat.JSON:
+            console.write(json.dumps(_data(found), indent=2, ensure_ascii=False) + "\n")
+    return console.PROBLEMS if exit_code and not found.is_same else console.OK
+
+
+@console.command
+def apply(
+    path: PathArgument = ".",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    env: EnvOption = None,
+) -> int:
+    """Record every feature version in astrafs.lock, after showing what changes.
+
+    A locked version that changed its meaning is refused: give the new meaning a new version.
+    """
+    from astrafs.cli import lockfile
+    from astrafs.registry.compare import changed_meanings
+    from astrafs.registry.definitions import define, write_definition
+
+    compiled = compile_path(path, env)
+    program = usable_program(compiled)
+    if program is None:
+        return console.PROBLEMS
+    root = compiled.workspace.root
+    found = compare_with_lock(compiled, program)
+    changed = changed_meanings(found, _places(program))
+    if changed:
+        console.report(changed, compiled.files)
+        console.tell("")
+        console.tell(console.closing(changed, sys.stderr))
+        return console.PROBLEMS
+    if found.is_same and (root / lockfile.FILE_NAME).exists():
+        console.write("nothing to do: astrafs.lock says what the sources say\n")
+        return console.OK
+    console.write(_text(found))
+    if not yes and not _agreed():
+        console.tell("nothing was written")
+        return console.PROBLEMS
+    with lockfile.held(root):
+        # Another process may have written since: what it added must stay.
+        found = compare_with_lock(compiled, program)
+        texts = {
+            locked.identity: write_definition(define(program.plan, program.bindings, name))
+            for name, locked in found.lock.features.items()
+            if not locked.ended and not lockfile.is_kept(root, locked.identity)
+        }
+        lockfile.save(root, found.lock, texts)
+    console.write(f"wrote {lockfile.FILE_NAME}\n")
+    return console.OK
+
+
+def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
+    """Compare the plan of a project with its lock file."""
+    from astrafs.cli import lockfile
+    from astrafs.registry.compare import compare
+
+    root = compiled.workspace.root
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return compare(
+        lockfile.load_lock(root),
+        program.plan,
+        today,
+        lambda identity: lockfile.recall(root, identity),
+    )
+
+
+def lock_problems(compiled: Compiled, program: Program) -> list[Diagnostic]:
+    """Return the diagnostics of ``check --locked``: changed meanings, and one for all the rest."""
+    from astrafs.diagnostics.codes import registry as codes
+    from astrafs.registry.compare import Verdict, changed_meanings
+
+    found = compare_with_lock(compiled, program)
+    problems = list(changed_meanings(found, _places(program)))
+    rest = [
+        change
+        for change in found.changes
+        if change.verdict not in (Verdict.IDENTICAL, Verdict.VALUE)
+    ]
+    if rest:
+        problem = codes.NOT_LOCKED.nowhere()
+        for change in rest[:_LISTED]:
+            problem = problem.note(f"{change.feature}: {change.verdict}")
+        if len(rest) > _LISTED:
+            problem = problem.note(f"and {len(rest) - _LISTED} more")
+        problems.append(problem.help("`astrafs apply` records them; commit astrafs.lock with it"))
+    return problems
+
+
+_LISTED = 12
+_VERSION = re.compile(r"@[0-9]+")
+_MARKS = {
+    "new": ("+", Style.ADDED),
+    "restored": ("+", Style.ADDED),
+    "removed": ("-", Style.REMOVED),
+    "value-changing": ("!", Style.ERROR),
+    "contract only": ("~", Style.WARNING),
+    "deprecated": ("~", Style.WARNING),
+}
+
+
+def _places(program: Program) -> dict[ir.FeatureId, Span]:
+    """Return where each feature's name stands, with the version behind it."""
+    found = {}
+    for name, origin in program.features.items():
+        text = program.files[origin.name.path].text
+        version = _VERSION.match(text, origin.name.end)
+        end = version.end() if version is not None else origin.name.end
+        found[name] = Span(origin.name.path, origin.name.start, end)
+    return found
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        console.tell("astrafs apply asks before it writes; without a terminal, give --yes")
+        return False
+    sys.stderr.write("write this to astrafs.lock? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _text(found: Comparison) -> str:
+    lines: list[str] = []
+    for change in found.changes:
+        if change.verdict == "identical":
+            continue
+        mark, style = _MARKS[change.verdict]
+        head = console.styled(f"{mark} {change.feature}", style, sys.stdout)
+        lines.append(f"{head}  {change.verdict}")
+        lines += [f"    {reason}" for reason in change.reasons]
+        lines += [f"    {line}" for line in change.diff]
+        if change.readers:
+            lines.append(f"    read by {_listed(change.readers)}")
+    lines.append(_counts(found))
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + rest
+
+
+def _counts(found: Comparison) -> str:
+    counts: dict[str, int] = {}
+    for change in found.changes:
+        counts[change.verdict] = counts.get(change.verdict, 0) + 1
+    order = (*_MARKS, "identical")
+    return ", ".join(f"{counts[name]} {name}" for name in order if name in counts) or "no features"
+
+
+def _markdown(found: Comparison) -> str:
+    lines = ["| feature | verdict | why | read by |", "|---|---|---|---|"]
+    for change in found.changes:
+        if change.verdict == "identical":
+            continue
+        why = "<br>".join((*change.reasons, *(f"`{line}`" for line in change.diff)))
+        cells = (f"`{change.feature}`", change.verdict, why, _listed(change.readers))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join((*lines, "", _counts(found))) + "\n"
+
+
+def _data(found: Comparison) -> dict[str, Any]:
+    return {"changes": [_change_data(change) for change in found.changes]}
+
+
+def _change_data(change: Change) -> dict[str, Any]:
+    return {
+        "feature": str(change.feature),
+        "version": change.feature.version,
+        "verdict": change.verdict,
+        "reasons": list(change.reasons),
+        "diff": list(change.diff),
+        "because": [str(name) for name in change.because],
+        "readers": list(change.readers),
+        "identity": change.after.identity if change.after is not None else None,
+        "locked": change.before.identity if change.before is not None else None,
+    }
