@@ -16,6 +16,7 @@ from astrafs.plan.prune import prune
 from astrafs.plan.text import feature_text, source_text, stream_text
 from astrafs.record import dataclass
 from astrafs.registry.definitions import Definition
+from astrafs.registry.evidence import compare_values
 from astrafs.registry.lock import (
     DEPRECATED,
     REMOVED,
@@ -152,7 +153,16 @@ def _value_change(
     if not _is_same_but_for(old, plan, name, pairs):
         diff = _difference(old.plan, old.feature, prune(plan, features=(name,)), name)
     reasons += tuple(f"reads `{_short(read)}`, which has changed" for read in because)
+    if diff:
+        reasons += _trial(old, plan, name)
     return Change(name, Verdict.VALUE, before, after, reasons, diff, because)
+
+
+def _trial(old: Definition, plan: ir.Plan, name: ir.FeatureId) -> tuple[str, ...]:
+    """Return what trying both definitions on generated timelines shows."""
+    found = compare_values(old.plan, old.feature, prune(plan, features=(name,)), name)
+    rows = found.difference.rows if found.difference is not None else ()
+    return (str(found), *(f"with {row}" for row in rows))
 
 
 def _moved(before: Locked, after: Locked) -> list[tuple[str, str, str]]:
@@ -272,7 +282,7 @@ def changed_meanings(
                 span, f"version {name.version}, locked {change.before.created}", title=title
             )
         )
-        for line in (*change.diff, *change.reasons)[:_SHOWN]:
+        for line in (*change.diff[:_SHOWN], *change.reasons[:_SHOWN]):
             diagnostic = diagnostic.note(line)
         others = [
             _short(node)
