@@ -51,13 +51,7 @@ def run(
     if program is None:
         return console.PROBLEMS
     found = compare_with_lock(compiled, program)
-    match form:
-        case PlanFormat.TEXT:
-            console.write(_text(found))
-        case PlanFormat.MARKDOWN:
-            console.write(_markdown(found))
-        case PlanFormat.JSON:
-            console.write(json.dumps(_data(found), indent=2, ensure_ascii=False) + "\n")
+    console.write(shown_as(found, form))
     return console.PROBLEMS if exit_code and not found.is_same else console.OK
 
 
@@ -174,6 +168,17 @@ def _agreed() -> bool:
     sys.stderr.write("write this to astrafs.lock? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def shown_as(found: Comparison, form: PlanFormat) -> str:
+    """Return a comparison in the form that was asked for."""
+    match form:
+        case PlanFormat.TEXT:
+            return _text(found)
+        case PlanFormat.MARKDOWN:
+            return _markdown(found)
+        case PlanFormat.JSON:
+            return json.dumps(_data(found), indent=2, ensure_ascii=False) + "\n"
 
 
 def _text(found: Comparison) -> str:

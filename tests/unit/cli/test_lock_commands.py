@@ -91,3 +91,26 @@ def test_concurrent_applies_lose_nothing(shop: Path) -> None:
     lock = read_lock((shop / "astrafs.lock").read_text("utf-8"))
     kept = {path.stem for path in (shop / ".astrafs" / "definitions").rglob("*.json")}
     assert {locked.identity for locked in lock.features.values()} == kept
+
+
+def test_diff_of_git_revisions(shop: Path, cli: Cli) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.test")
+        subprocess.run(["git", *identity, *arguments], cwd=shop, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    assert cli("diff", "HEAD", "--exit-code").code == 0
+    source = next(path for path in shop.glob("*.afs") if "count()" in path.read_text("utf-8"))
+    source.write_text(source.read_text("utf-8").replace("count()", "-count()"), "utf-8")
+    on_disk = cli("diff", "HEAD", "--exit-code")
+    assert on_disk.code == 1
+    assert "value-changing" in on_disk.out
+    git("commit", "-qam", "two")
+    assert cli("diff", "HEAD~1", "HEAD").out == on_disk.out
+    unknown = cli("diff", "nowhere")
+    assert unknown.code == 2
+    assert "no git revision `nowhere`" in unknown.err
+    source.write_text("entity", "utf-8")
+    assert cli("diff", "HEAD").code == 1
