@@ -13,7 +13,7 @@ import pytest
 from astrafs.backends.duckdb.names import literal
 from astrafs.builtins import registry
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels.scalar import KERNELS
+from astrafs.kernels.registry import KERNELS
 from astrafs.runtime.session import Session
 from astrafs.typesys import Kind, Type
 from astrafs.values.errors import ValueFailure
@@ -33,6 +33,12 @@ def arrow_type(type_: Type) -> pa.DataType:
             return pa.binary()
         case Kind.KEY:
             return arrow_type(type_.parts[0])
+        case Kind.LIST:
+            return pa.list_(arrow_type(type_.parts[0]))
+        case Kind.MAP:
+            return pa.map_(arrow_type(type_.parts[0]), arrow_type(type_.parts[1]))
+        case Kind.VECTOR:
+            return pa.list_(pa.float32(), type_.precision)
         case _:
             return pa.int64()
 
@@ -43,6 +49,10 @@ def bits(value: Any) -> Any:
         return struct.pack("<d", value)
     if isinstance(value, Decimal):
         return value.as_tuple()
+    if isinstance(value, dict):
+        value = tuple(value.items())
+    if isinstance(value, list | tuple):
+        return tuple(bits(item) for item in value)
     return type(value).__name__, value
 
 

@@ -30,8 +30,41 @@ TYPES = {
     str: ("string?",),
     Decimal: ("decimal(5, 0)?", "decimal(5, 2)?"),
     int: ("int?", "date?", "timestamp?", "duration?"),
-    type(None): ("int?", "float?", "bool?", "string?"),
+    type(None): (
+        "int?",
+        "float?",
+        "bool?",
+        "string?",
+        "map[string, int]?",
+        "vector[2]?",
+        "date?",
+        "timestamp?",
+    ),
 }
+
+
+def types_of(value: Any) -> list[str]:
+    """The types that an example's value may have, as a program writes them."""
+    if not isinstance(value, tuple):
+        return list(TYPES[type(value)])
+    if value and isinstance(value[0], tuple):
+        sides = [types_of(side) for side in value[0]]
+        return [f"map[{key.rstrip('?')}, {item}]?" for key in sides[0] for item in sides[1]]
+    element = next((item for item in value if item is not None), 0)
+    return [*(f"list[{part}]?" for part in types_of(element)), f"vector[{max(len(value), 1)}]?"]
+
+
+def plain(value: Any) -> Any:
+    """A value of the engine as the reference has it."""
+    match value:
+        case dict():
+            return tuple(value.items())
+        case list() | tuple():
+            return tuple(value)
+        case _:
+            return value
+
+
 EXAMPLES = [(row.name, example) for row in FUNCTIONS.values() for example in row.examples]
 
 
@@ -40,7 +73,7 @@ def compiled(example: Example) -> ir.Plan:
     have.
     """
     shown = []
-    for type_ in TYPES[type(example.value)]:
+    for type_ in types_of(example.value):
         text = PROGRAM.format(type=type_, expression=example.given)
         sink = Sink()
         program = compile_project([SourceFile("m.afs", text)], sink)
@@ -59,7 +92,7 @@ def test_examples(engine: Any, name: str, example: Example) -> None:
     (found,) = evaluate_feature(plan, feature.id, {}, [Question((1,), 0)], 0)
     assert found == example.value
     assert type(found) is type(example.value)
-    assert engine.value(row_expression(feature.expression)) == example.value
+    assert plain(engine.value(row_expression(feature.expression))) == example.value
     del name
 
 

@@ -23,9 +23,13 @@ from astrafs.typesys import (
     Kind,
     Type,
     decimal,
+    list_of,
+    map_of,
+    vector_of,
 )
 from astrafs.values import numbers
 from astrafs.values.errors import ValueFailure
+from astrafs.values.vectors import single
 
 D4 = decimal(4, 2)
 D12 = decimal(12, 2)
@@ -33,6 +37,14 @@ D18 = decimal(18, 4)
 D38 = decimal(38, 6)
 ENUM = Type(Kind.ENUM, values=("a", "bb"))
 KEY = Type(Kind.KEY, entity="m.User", parts=(INT,))
+INT_LIST, FLOAT_LIST, TEXT_LIST, TIME_LIST, D_LIST, BOOL_LIST = (
+    list_of(part.optional()) for part in (INT, FLOAT, STRING, TIMESTAMP, D12, BOOL)
+)
+SURE_LIST = list_of(INT)
+NESTED_LIST = list_of(TEXT_LIST.optional())
+TEXT_MAP = map_of(STRING, INT.optional())
+INT_MAP = map_of(INT, TEXT_LIST)
+V1, V3 = vector_of(1), vector_of(3)
 PARIS, UTC, APIA = "Europe/Paris", "UTC", "Pacific/Apia"
 
 INTS = st.one_of(
@@ -93,6 +105,13 @@ TEXTS = st.one_of(
             "0x10",
             " 1",
             "aaaa",
+            "2026-01-31",
+            "2026-02-30",
+            "1677-12-31",
+            "2026-01-31T10:00:00.5+02:00",
+            "2026-01-31T10:00Z",
+            "2026-01-31 10:00Z",
+            "2262-01-01T00:00:00Z",
         ]
     ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),
@@ -132,7 +151,22 @@ def decimals(type_: Type) -> st.SearchStrategy[Decimal]:
     return units.map(lambda n: numbers.from_unscaled(max(-most, min(most, n)), type_.scale))
 
 
+SINGLES = FLOATS.map(single).filter(lambda x: x is not None)
+
+
+def nested(type_: Type) -> st.SearchStrategy[Any]:
+    if type_.kind is Kind.VECTOR:
+        return st.tuples(*[SINGLES] * type_.precision)
+    if type_.kind is Kind.LIST:
+        return st.lists(values(type_.parts[0]), max_size=4).map(tuple)
+    key, value = (values(part) for part in type_.parts)
+    return st.dictionaries(key, value, max_size=3).map(lambda m: tuple(sorted(m.items())))
+
+
 def values(type_: Type) -> st.SearchStrategy[Any]:
+    if type_.is_nested:
+        whole = nested(type_)
+        return st.one_of(st.none(), whole, whole, whole) if type_.nullable else whole
     plain: dict[Kind, st.SearchStrategy[Any]] = {
         Kind.INT: INTS,
         Kind.KEY: INTS,
@@ -245,7 +279,10 @@ TEXT = [
     case("concat", STRING, ENUM, STRING),
     case("split_part", STRING, STRING, INT),
     case("split_part", STRING, (STRING, ","), INT),
-    *(case("hash", kind, (INT, 10)) for kind in (INT, STRING, KEY)),
+    *(
+        case("hash", kind, (INT, 10))
+        for kind in (INT, STRING, KEY, ENUM, BOOL, FLOAT, D12, DATE, TIMESTAMP, DURATION)
+    ),
 ]
 PARTS = ("hour", "minute", "second", "day", "day_of_week", "day_of_year")
 PARTS += ("week", "month", "quarter", "year")
@@ -254,12 +291,69 @@ TIME = [
     *(case(name, DATE) for name in PARTS[3:]),
     *(case("date", TIMESTAMP, (STRING, zone)) for zone in (PARIS, UTC, APIA)),
     *(case("timestamp", DATE, (STRING, zone)) for zone in (PARIS, UTC, APIA)),
+    *(case("is_weekend", TIMESTAMP, (STRING, zone)) for zone in (PARIS, UTC, APIA)),
+    case("is_weekend", DATE),
+    *(
+        case("start_of", TIMESTAMP, (STRING, unit), (STRING, zone))
+        for unit in ("day", "week", "month", "quarter", "year")
+        for zone in (PARIS, UTC, APIA)
+    ),
+    *(case("start_of", DATE, (STRING, unit)) for unit in ("week", "month", "quarter", "year")),
+    case("add_months", DATE, INT),
+    *(case(name, STRING) for name in ("date", "timestamp")),
     case("add_days", DATE, INT),
     case("days_between", DATE, DATE),
     *(case(name, DURATION) for name in ("seconds", "minutes", "hours", "days")),
     case("epoch_seconds", TIMESTAMP),
 ]
-ALL = [*ARITHMETIC, *COMPARISON, *LOGIC, *CASTS, *MATHEMATICS, *TEXT, *TIME]
+LISTS = [
+    *(case("length", kind) for kind in (INT_LIST, TEXT_MAP, V3)),
+    *(case("list", kind, kind) for kind in (INT, STRING, INT_LIST, V1)),
+    *(case(name, kind, kind) for name in ("eq", "ne") for kind in (INT_LIST, TEXT_MAP, V3)),
+    case("in", TEXT_LIST, TEXT_LIST, TEXT_LIST),
+    case("null_if", TEXT_LIST, TEXT_LIST),
+    case("coalesce", SURE_LIST, INT_LIST),
+    *(case("is_null", kind) for kind in (INT_LIST, TEXT_MAP, V3)),
+    case("if", BOOL, TEXT_MAP, TEXT_MAP),
+    case("contains", INT_LIST, INT),
+    case("contains", TEXT_LIST, STRING),
+    case("contains", NESTED_LIST, TEXT_LIST),
+    *(case("get", kind, INT) for kind in (INT_LIST, TEXT_LIST, NESTED_LIST, V3)),
+    case("get", TEXT_MAP, STRING),
+    case("get", INT_MAP, INT),
+    case("concat", INT_LIST, INT_LIST),
+    case("concat", SURE_LIST, INT_LIST, INT_LIST),
+    *(case("slice", kind, INT, INT) for kind in (INT_LIST, TEXT_LIST)),
+    *(case("sort", kind) for kind in (INT_LIST, FLOAT_LIST, TEXT_LIST, TIME_LIST, D_LIST)),
+    *(
+        case(name, kind)
+        for name in ("reverse", "distinct", "drop_nulls")
+        for kind in (INT_LIST, TEXT_LIST, BOOL_LIST, NESTED_LIST, FLOAT_LIST)
+    ),
+    *(
+        case(name, kind)
+        for name in ("sum_of", "mean_of")
+        for kind in (INT_LIST, FLOAT_LIST, D_LIST)
+    ),
+    *(
+        case(name, kind)
+        for name in ("min_of", "max_of")
+        for kind in (INT_LIST, FLOAT_LIST, TEXT_LIST, D_LIST, TIME_LIST)
+    ),
+    *(case("floats", kind) for kind in (INT_LIST, FLOAT_LIST, D_LIST, V3)),
+    case("split", STRING, STRING),
+    case("join", TEXT_LIST, STRING),
+    case("map", TEXT_LIST, INT_LIST),
+    case("map", INT_LIST, NESTED_LIST),
+    case("has", TEXT_MAP, STRING),
+    case("has", INT_MAP, INT),
+    *(case(name, kind) for name in ("keys", "values") for kind in (TEXT_MAP, INT_MAP)),
+    case("vector", FLOAT_LIST, (INT, 1)),
+    case("vector", FLOAT_LIST, (INT, 3)),
+    *(case(name, kind, kind) for name in ("dot", "cosine") for kind in (V1, V3)),
+    *(case("norm", kind) for kind in (V1, V3)),
+]
+ALL = [*ARITHMETIC, *COMPARISON, *LOGIC, *CASTS, *MATHEMATICS, *TEXT, *LISTS, *TIME]
 
 
 def label(given_case: Case) -> str:
@@ -271,7 +365,7 @@ def label(given_case: Case) -> str:
 def test_every_row_is_tested() -> None:
     tested = {name for name, _ in ALL}
     # Widening decimals is done by casts of columns below; keys are made by the compiler.
-    assert set(registry.FUNCTIONS) - tested == {"to_decimal", "to_key"}
+    assert set(registry.FUNCTIONS) - tested == {"to_decimal", "to_key", "vector_literal"}
 
 
 CORNERS: dict[Kind, tuple[Any, ...]] = {
@@ -279,7 +373,7 @@ CORNERS: dict[Kind, tuple[Any, ...]] = {
     Kind.KEY: (None, 0, 1),
     Kind.FLOAT: (None, 0.0, 1.0, -1.0, 0.5, 1.7e308, 5e-324),
     Kind.BOOL: (None, True, False),
-    Kind.STRING: (None, "", "a", "a,b", "-7"),
+    Kind.STRING: (None, "", "a", "a,b", "-7", "2026-01-31", "2026-01-31T10:00:00Z"),
     Kind.ENUM: (None, "a", "bb"),
     Kind.TIMESTAMP: (None, 0, -1, numbers.MAX_TIME),
     Kind.DATE: (None, 0, -1, numbers.MIN_DATE),
@@ -293,6 +387,18 @@ def corners(type_: Type) -> tuple[Any, ...]:
         most = 10**type_.precision - 1
         units = (0, 1, -(10**type_.scale), most, -most)
         return (None, *(numbers.from_unscaled(n, type_.scale) for n in units if abs(n) <= most))
+    if type_.kind is Kind.VECTOR:
+        numbers_ = (0.0, 1.0, -0.5, 2.0**-149, 3.4028234663852886e38)
+        return (None, *((number,) * type_.precision for number in numbers_))
+    if type_.kind is Kind.LIST:
+        items = [
+            item for item in corners(type_.parts[0]) if type_.parts[0].nullable or item is not None
+        ]
+        return (None, (), *((item,) for item in items[:3]), tuple(items[:4]), tuple(items[2:0:-1]))
+    if type_.kind is Kind.MAP:
+        keys, items = (corners(part)[1:4] for part in type_.parts)
+        pairs = sorted(zip(keys, items, strict=False))
+        return (None, (), tuple(pairs[:1]), tuple(pairs))
     return CORNERS[type_.kind]
 
 

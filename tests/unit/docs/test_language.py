@@ -100,7 +100,6 @@ def test_aggregates_of_the_page_are_null_when_they_say_so(call: str, empty: str)
         ("count() over session gap 30m", ""),
         ("count() over 7d including request", ""),
         ("count() over 7d", "stream both from union(rows, rows) { }"),
-        ("count() over 7d", 'test "one" { }'),
     ],
 )
 def test_what_is_not_run_yet_is_refused_by_name(value: str, more: str) -> None:

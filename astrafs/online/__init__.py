@@ -1,0 +1,1 @@
+"""Serving: the plan as a program over kept rows, the stores that keep them, the server."""
