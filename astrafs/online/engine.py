@@ -22,8 +22,6 @@ from astrafs.record import dataclass
 from astrafs.typesys import Kind
 from astrafs.values.errors import SUM_RANGE, ValueFailure
 
-_EMPTY = Segment(())
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -123,6 +121,7 @@ class Session:
         self.kept = kept
         self.as_of = as_of
         self._answers: dict[tuple[ir.FeatureId, Key, int], Any] = {}
+        self._empty = Segment(())
 
     def view(self, name: str, key: Key, t: int) -> tuple[Any, ...]:
         """Return the outputs of a view for one key (or the fields of one request) at ``t``."""
@@ -164,7 +163,7 @@ class Session:
         found = scope.segments.get(group)
         if found is None:
             whole = None if None in key else self.kept.segment(group, key)
-            found = _EMPTY if whole is None else whole.at(min(scope.t, self.as_of))
+            found = self._empty if whole is None else whole.at(min(scope.t, self.as_of))
             scope.segments[group] = found
         return found
 
