@@ -75,7 +75,8 @@ planted: setup ## Show that the parity harness finds planted bugs, all of them i
 	@"$(BIN)/python" -m tests.parity.planted
 
 .PHONY: fuzz
-fuzz: setup ## Feed the compiler N= damaged and random programs (SEED=).
+fuzz: N = 200000
+fuzz: setup ## Feed the compiler N= damaged and random projects (SEED=).
 	@"$(BIN)/python" -m tests.fuzz.run --inputs $(N) --seed $(SEED) --jobs $(WORKERS)
 
 .PHONY: bench
@@ -88,6 +89,11 @@ bench: setup ## Measure backfills and checks against alternatives in the same ru
 .PHONY: golden
 golden: setup ## Rewrite the expected blocks of the golden files; read the diff before you commit it.
 	@ASTRAFS_REWRITE_GOLDEN=1 "$(BIN)/python" -m pytest -q tests/golden tests/unit/cli/test_readme.py
+
+.PHONY: docs
+docs: setup ## Write the pages that are made from the code: builtins and diagnostic codes.
+	@"$(BIN)/python" -m astrafs.builtins.document > docs/builtins.md.new && mv docs/builtins.md.new docs/builtins.md
+	@"$(BIN)/python" -m astrafs.diagnostics.document
 
 .PHONY: fmt
 fmt: setup ## Format the Python files and the .afs files.

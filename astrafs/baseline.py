@@ -72,7 +72,7 @@ def judge(
     shown = []
     for found, entry in zip(diagnostics, entries(diagnostics, files), strict=True):
         key = _key(entry)
-        if left[key] > 0 and _may_hide(found):
+        if left[key] > 0 and may_hide(found):
             left[key] -= 1
         else:
             shown.append(found)
@@ -86,7 +86,7 @@ def judge(
 
 def write(diagnostics: Iterable[Diagnostic], files: Mapping[str, SourceFile]) -> str:
     """Return the text of a baseline that hides ``diagnostics``."""
-    known = sorted(entries((one for one in diagnostics if _may_hide(one)), files))
+    known = sorted(entries((one for one in diagnostics if may_hide(one)), files))
     problems = [
         {"where": one.where, "code": one.code, "logic": one.logic, "title": one.title}
         for one in known
@@ -98,6 +98,8 @@ def read(name: str, text: str) -> tuple[Entry, ...]:
     """Return the entries of the baseline ``text``; raises where the file ``name`` is none."""
     try:
         document = json.loads(text)
+        if not isinstance(document, dict):
+            raise TypeError("it is no object")
         if document["schema"] != SCHEMA:
             raise ValueError(f"it has the schema `{document['schema']}`")
         return tuple(
@@ -105,7 +107,13 @@ def read(name: str, text: str) -> tuple[Entry, ...]:
             for one in document["problems"]
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        match error:
+            case json.JSONDecodeError():
+                reason = f"it is not JSON (line {error.lineno}, column {error.colno})"
+            case KeyError():
+                reason = f"`{error.args[0]}` is missing"
+            case _:
+                reason = str(error)
         raise AstrafsError(
             codes.BAD_BASELINE.nowhere(f"`{name}` is no baseline: {reason}").help(
                 f"write it anew: `astrafs check --write-baseline {name}`"
@@ -119,7 +127,10 @@ def _string(value: object) -> str:
     return value
 
 
-def _may_hide(found: Diagnostic) -> bool:
+def may_hide(found: Diagnostic) -> bool:
+    """Whether a baseline can list ``found``: not an internal problem, nor one of the command
+    line.
+    """
     return not found.code.id.startswith("AFS00")
 
 
@@ -186,16 +197,17 @@ def _step(node: object) -> tuple[str, Sequence[object]]:
             return node.name.text, node.columns
         case ast.TestDecl():
             return node.title, ()
-        case ast.DatasetDecl() | Named():
+        case ast.DatasetDecl():
             return node.name.text, ()
         case _:
-            return "", ()
+            return (node.name.text, ()) if isinstance(node, Named) else ("", ())
 
 
 def _logic(file: SourceFile, span: Span) -> str:
     """Return the tokens of a place, without comments, whatever stands between them."""
     tokens = machine().scanner.scan(file.text[span.start : span.end])
-    return " ".join(token for token in tokens if token.type != "COMMENT")
+    logic = " ".join(token for token in tokens if token.type != "COMMENT")
+    return logic or " ".join(file.text[span.start : span.end].split())
 
 
 def _digest(text: str) -> str:

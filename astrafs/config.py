@@ -11,7 +11,6 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.codes import config as codes
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import Code, Diagnostic, Severity, Sink
@@ -327,6 +326,8 @@ def level_problem(level: str, name: str) -> tuple[Code, str, str] | None:
     """Say what is wrong with naming ``name`` under ``level``: (code, what is there, what to do), or
     None.
     """
+    from astrafs.diagnostics.codes import ALL  # all codes are many, and few projects name one
+
     if name == ALL_WARNINGS:
         return None
     code = ALL.get(name)

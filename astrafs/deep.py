@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -42,3 +43,16 @@ def deeply(function: Callable[[], R]) -> R:
     if failure:
         raise failure[0]
     return result[0]
+
+
+@contextlib.contextmanager
+def deeper(frames: int = 12_000) -> Iterator[None]:
+    """Allow calls ``frames`` deep on this thread, for what cannot change threads. The main thread's
+    8 MiB of stack hold that many frames of Python.
+    """
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, frames))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Diagnostic, Sink
@@ -17,7 +17,10 @@ from astrafs.resolve.expand import Expander
 from astrafs.resolve.symbols import Symbols
 from astrafs.source import SourceFile, Span
 from astrafs.syntax import ast
-from astrafs.syntax.parse import parse_module
+from astrafs.syntax.parse import parse_damaged
+from astrafs.syntax.report import Reporter
+from astrafs.temporal.datasets import with_horizons
+from astrafs.temporal.maturity import with_maturity
 from astrafs.temporal.footprint import Footprints
 from astrafs.typecheck.check import BUILTIN_NAMES, check_program
 
@@ -63,9 +66,11 @@ def analyse(files: Sequence[SourceFile], sink: Sink) -> Analysis | None:
     if parsed is None:
         return None
     by_path = {file.path: file for file in files}
-    later = LaterSink.over(sink, by_path)
+    later = LaterSink.over(sink, by_path, parsed.heads)
     symbols = resolve(parsed, later)
     program = check_program(symbols, by_path, later)
+    program = replace(program, plan=with_horizons(program.plan))
+    program = replace(program, tests=with_maturity(program.plan, program.tests, later))
     refused = frozenset(
         found.primary.span.path if found.primary else "" for found in sink if found.is_error
     )
@@ -79,10 +84,15 @@ def analyse(files: Sequence[SourceFile], sink: Sink) -> Analysis | None:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The trees of a project, and the texts of the modules that have syntax errors."""
+    """The trees of a project.
+
+    ``damaged`` holds, for each module with syntax errors, the text that is not in its tree;
+    ``heads`` says where the declarations begin that lost a part of their header.
+    """
 
     modules: tuple[ast.Module, ...]
     damaged: Mapping[str, str]
+    heads: tuple[Span, ...]
 
 
 def parse_files(files: Sequence[SourceFile], sink: Sink) -> Parsed | None:
@@ -100,14 +110,18 @@ def parse_files(files: Sequence[SourceFile], sink: Sink) -> Parsed | None:
         return None
     modules: list[ast.Module] = []
     damaged: dict[str, str] = {}
+    heads: list[Span] = []
     for file in ordered:
         _check_path(file, sink)
         found = Sink()
-        modules.append(parse_module(file, module_name(file.path), found))
+        report = Reporter(file, found)
+        modules.append(parse_damaged(report, module_name(file.path)))
         if found.has_errors:
-            damaged[modules[-1].name] = file.text
+            lost = "\n".join(file.text[span.start : span.end] for span in report.lost)
+            damaged[modules[-1].name] = lost
+            heads += [Span(file.path, start, start) for start in sorted(report.damaged)]
         sink.extend(found)
-    return Parsed(tuple(modules), damaged)
+    return Parsed(tuple(modules), damaged, tuple(heads))
 
 
 def _check_path(file: SourceFile, sink: Sink) -> None:
@@ -135,14 +149,18 @@ class LaterSink(Sink):
     lines: set[tuple[str, int]] = field(default_factory=set)
 
     @classmethod
-    def over(cls, target: Sink, files: Mapping[str, SourceFile]) -> LaterSink:
-        """Return a sink that passes on what is not on a line that ``target`` already holds."""
+    def over(
+        cls, target: Sink, files: Mapping[str, SourceFile], heads: Sequence[Span]
+    ) -> LaterSink:
+        """Return a sink that passes on what is neither on a line that ``target`` already holds
+        nor on one of ``heads``.
+        """
         later = cls(target=target, files=files)
         later.lines = {
             later.line(found.primary.span)
             for found in target
             if found.primary is not None and found.is_error
-        }
+        } | {later.line(head) for head in heads}
         return later
 
     def line(self, span: Span) -> tuple[str, int]:

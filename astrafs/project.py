@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from astrafs.runtime.backfill import Place, Report
+    from astrafs.runtime.datasets import DatasetReport
     from astrafs.runtime.progress import Progress
     from astrafs.runtime.request import Request
     from astrafs.runtime.times import Duration, Time
@@ -101,12 +102,61 @@ class Project:
         """Write what :meth:`backfill` returns to ``output``, with a manifest beside it; whole or
         not at all.
 
-        ``format`` is ``parquet``, ``csv`` or ``arrow``; without it the ending of ``output`` says.
+        ``format`` is ``parquet``, ``csv``, ``jsonl`` or ``arrow``; without it the ending of ``output`` says.
         """
         from astrafs.runtime.backfill import to_file
 
         request = _request(locals())
         return to_file(self._runnable(), self._place(), request, Path(output), format)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The qualified names of all datasets, sorted."""
+        if self.program is None:
+            return ()
+        return tuple(dataset.name for dataset in self.program.plan.datasets)
+
+    def dataset(
+        self,
+        dataset: str,
+        as_of: Time | None = None,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        quarantine: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, pa.Table]:
+        """Return the examples of ``dataset`` as known at ``as_of``: ``train`` and ``test``, or
+        ``all`` where it has no split.
+
+        Per table: the spine's columns that are known at the row's time, the view's outputs, and the
+        labels, null where they are not decided yet. Raises :class:`AstrafsError`.
+        """
+        from astrafs.runtime.datasets import to_tables
+
+        request = _request({"view": dataset, **locals()})
+        return to_tables(self._runnable(), self._place(), request)[0]
+
+    def dataset_to(
+        self,
+        output: str | Path,
+        dataset: str,
+        as_of: Time | None = None,
+        *,
+        format: str | None = None,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        quarantine: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> DatasetReport:
+        """Write what :meth:`dataset` returns into the directory ``output``, one file per split and
+        a manifest; all or none. ``format`` is ``parquet`` (the default), ``csv``, ``jsonl`` or
+        ``arrow``.
+        """
+        from astrafs.runtime.datasets import to_files
+
+        request = _request({"view": dataset, **locals()})
+        return to_files(self._runnable(), self._place(), request, Path(output), format)
 
     def _runnable(self) -> Program:
         errors = tuple(found for found in self.diagnostics if found.is_error)
@@ -147,7 +197,7 @@ def _request(given: Mapping[str, Any]) -> Request:
 
     names = Request.__dataclass_fields__
     values = {name: value for name, value in given.items() if name in names}
-    values["keys"] = values["keys"] or {}
+    values["keys"] = values.get("keys") or {}
     if values["quarantine"] is not None:
         values["quarantine"] = Path(values["quarantine"])
     return Request(**values)

@@ -98,7 +98,7 @@ def read_files(root: Path, sink: Sink) -> tuple[SourceFile, ...]:
     """Read every ``.afs`` file under ``root``, sorted by path; hidden and nested projects'
     directories are skipped.
     """
-    paths = sorted(_find(root, sink))
+    paths = sorted(find_paths(root, sink))
     if len(paths) > FILE_LIMIT:
         sink.emit(
             codes.TOO_MANY_FILES.nowhere(
@@ -126,7 +126,7 @@ def nearby(path: Path) -> str | None:
         return None
 
 
-def _find(root: Path, sink: Sink) -> Iterator[str]:
+def find_paths(root: Path, sink: Sink) -> Iterator[str]:
     """Yield the ``.afs`` paths under ``root``, relative, with ``/``. Linked directories are not
     entered.
     """

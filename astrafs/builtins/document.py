@@ -11,7 +11,8 @@ from typing import Any
 
 from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.registry import FUNCTIONS, UNARY
-from astrafs.builtins.spec import AggregateFunction, Function, Nulls
+from astrafs.builtins.spec import AggregateFunction, Example, Function, Nulls
+from astrafs.typesys import duration_text
 
 _GROUPS = {
     "operators": "Operators",
@@ -41,7 +42,10 @@ _AGGREGATE_HEAD = """\
 ## Aggregates
 
 `function(x where condition) over window`. Rows on which the condition is not true do not take part,
-and null inputs are skipped unless it says otherwise.
+and null inputs are skipped unless it says otherwise. `function(...) by key` is a map with an entry
+per key of the rows that take part, in the order of keys; `function(each xs)` takes every element of
+a list column as an input. The rows of the examples lie a second apart, and the question a second
+after the last.
 """
 
 
@@ -100,11 +104,25 @@ def _aggregate(row: AggregateFunction) -> Iterator[str]:
     yield f"{row.doc} Over an empty window: {value_text(row.empty)}.\n"
     if row.examples:
         yield "```text"
-        texts = [", ".join(map(value_text, example.given)) for example in row.examples]
-        width = max(map(len, texts)) + 2
+        texts = [_given(row, example) for example in row.examples]
+        width = max(map(len, texts))
         for text, example in zip(texts, row.examples, strict=True):
-            yield f"{f'[{text}]':<{width}}  -> {value_text(example.value)}"
+            yield f"{text:<{width}}  -> {value_text(example.value)}"
         yield "```\n"
+
+
+def _given(row: AggregateFunction, example: Example) -> str:
+    """The inputs of an example, one bracket per row where there are several, and its constants."""
+    rows = (
+        f"({', '.join(map(value_text, one))})" if isinstance(one, tuple) else value_text(one)
+        for one in example.given
+    )
+    kinds = row.params.split(", ")[row.inputs :]
+    constants = [
+        duration_text(value) if name == "half_life" else value_text(value)
+        for name, value in zip(kinds, example.constants, strict=False)
+    ]
+    return ", ".join([f"[{', '.join(rows)}]", *constants])
 
 
 def value_text(value: Any) -> str:

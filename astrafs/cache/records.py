@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from astrafs.diagnostics.model import Code, Diagnostic, Edit, Fix, Label, Severity
+from astrafs.diagnostics.model import Code, Diagnostic, Edit, Example, Fix, Label
 from astrafs.record import dataclass
 from astrafs.source import Span
 
 
-class Damaged(ValueError):
-    """What was read is not what was written."""
+class Unstorable(ValueError):
+    """A diagnostic holds something that JSON cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many sources, features and views a module declares."""
+    """How many sources, features and views a module or a project declares."""
 
     sources: int = 0
     features: int = 0
@@ -31,11 +32,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A diagnostic with its code by name, so that reading a record loads no code."""
+    """A diagnostic as JSON, with what is asked of it before it is read."""
 
     code: str
     error: bool
-    data: Mapping[str, Any]
+    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,175 +44,102 @@ class Record:
     """A module as it was when it was checked.
 
     ``text`` is the digest of its text; ``interface`` of all that other modules can see of it.
-    ``basis`` maps every module that it depends on, at any distance, to the digest that counted: of
-    its interface, or (``exact``) of its text. ``imports`` and ``reads`` are modules that its ``use``
-    lines and its plan name, ``mentions`` the names that stand behind a dot and may be features of
-    any module. ``features`` are ``(entity, name, version)``. ``refused`` says that it had errors
-    other than leaks; ``unused`` holds the warnings about imports, None where they are not known.
+    ``basis`` is the digest of every module that it depends on, at any distance: of their
+    interfaces, or (``exact``) of their texts. ``imports`` and ``reads`` are modules that its
+    ``use`` lines and its plan name, ``mentions`` the names behind a dot, which may be features of
+    any module. ``absent`` are names that it looked for in vain, in the whole project.
+    ``features`` are (entity, name, version). ``refused`` says that it had errors other
+    than leaks; ``unused`` holds the warnings about imports, which only count while no module is.
     """
 
     module: str
     text: str
     interface: str
     exact: bool
-    basis: Mapping[str, str]
+    basis: str
     imports: tuple[str, ...]
     reads: tuple[str, ...]
     mentions: tuple[str, ...]
+    absent: tuple[str, ...]
     features: tuple[tuple[str, str, int], ...]
     counts: Counts
     bindings: tuple[str, ...]
     refused: bool
     found: tuple[Found, ...]
-    unused: tuple[Found, ...] | None
+    unused: tuple[Found, ...]
 
 
 def to_json(record: Record) -> list[Any]:
     """Return ``record`` as JSON."""
-    unused = record.unused
-    return [
-        record.module,
-        record.text,
-        record.interface,
-        record.exact,
-        dict(record.basis),
-        record.imports,
-        record.reads,
-        record.mentions,
-        record.features,
-        [record.counts.sources, record.counts.features, record.counts.views],
-        record.bindings,
-        record.refused,
-        [_found_json(one) for one in record.found],
-        None if unused is None else [_found_json(one) for one in unused],
-    ]
+    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    values["counts"] = [record.counts.sources, record.counts.features, record.counts.views]
+    values["found"] = _found_json(record.found)
+    values["unused"] = _found_json(record.unused)
+    return list(values.values())
 
 
-def from_json(data: Any) -> Record:
-    """Return the record that ``data`` holds; raises :class:`Damaged`."""
-    try:
-        (
-            module, text, interface, exact, basis, imports, reads, mentions,
-            features, counts, bindings, refused, found, unused,
-        ) = data  # fmt: skip
-        return Record(
-            _text(module),
-            _text(text),
-            _text(interface),
-            _flag(exact),
-            {_text(name): _text(digest) for name, digest in basis.items()},
-            _texts(imports),
-            _texts(reads),
-            _texts(mentions),
-            tuple([(_text(entity), _text(name), int(at)) for entity, name, at in features]),
-            Counts(*map(int, counts)),
-            _texts(bindings),
-            _flag(refused),
-            tuple([_found(one) for one in found]),
-            None if unused is None else tuple([_found(one) for one in unused]),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise Damaged(str(error)) from None
-
-
-def _text(value: Any) -> str:
-    if value.__class__ is not str:
-        raise Damaged("a text is wanted")
-    found: str = value
-    return found
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    if values.__class__ is not list:
-        raise Damaged("a list is wanted")
-    return tuple([_text(value) for value in values])
-
-
-def _flag(value: Any) -> bool:
-    if value.__class__ is not bool:
-        raise Damaged("a truth value is wanted")
-    return bool(value)
-
-
-def _found_json(found: Found) -> list[Any]:
-    return [found.code, found.error, found.data]
-
-
-def _found(data: Any) -> Found:
-    code, error, rest = data
-    made = Found(_text(code), _flag(error), rest)
-    diagnostic_of(made, Code(made.code, "", "", severity=severity_of(made)))  # it must be readable
-    return made
-
-
-def severity_of(found: Found) -> Severity:
-    """Return how bad it is."""
-    return Severity.ERROR if found.error else Severity.WARNING
-
-
-def found_of(diagnostic: Diagnostic) -> Found:
-    """Return ``diagnostic`` as it is stored."""
-    primary = diagnostic.primary
-    return Found(
-        diagnostic.code.id,
-        diagnostic.is_error,
-        {
-            "title": diagnostic.title,
-            "primary": None if primary is None else _label_json(primary),
-            "labels": [_label_json(one) for one in diagnostic.labels],
-            "notes": list(diagnostic.notes),
-            "helps": list(diagnostic.helps),
-            "fixes": [
-                [fix.title, fix.safe, [[*_span_json(one.span), one.text] for one in fix.edits]]
-                for fix in diagnostic.fixes
-            ],
-            "picture": diagnostic.picture,
-        },
+def from_json(data: Sequence[Any]) -> Record:
+    """Return the record that ``to_json`` made ``data`` of."""
+    (
+        module, text, interface, exact, basis, imports, reads, mentions, absent,
+        features, counts, bindings, refused, found, unused,
+    ) = data  # fmt: skip
+    return Record(
+        module,
+        text,
+        interface,
+        exact,
+        basis,
+        tuple(imports),
+        tuple(reads),
+        tuple(mentions),
+        tuple(absent),
+        tuple([(entity, name, version) for entity, name, version in features]),
+        Counts(*counts),
+        tuple(bindings),
+        refused,
+        tuple([Found(*one) for one in found]),
+        tuple([Found(*one) for one in unused]),
     )
 
 
-def diagnostic_of(found: Found, code: Code) -> Diagnostic:
-    """Return the diagnostic that ``found`` stores; raises :class:`Damaged`."""
-    data = found.data
-    try:
-        primary = data["primary"]
-        return Diagnostic(
-            code,
-            _text(data["title"]),
-            None if primary is None else _label(primary),
-            tuple([_label(one) for one in data["labels"]]),
-            _texts(data["notes"]),
-            _texts(data["helps"]),
-            tuple(
-                [
-                    Fix(
-                        _text(title),
-                        tuple([Edit(_span(path, at, to), _text(text)) for path, at, to, text in edits]),
-                        _flag(safe),
-                    )
-                    for title, safe, edits in data["fixes"]
-                ]
-            ),
-            _text(data["picture"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Damaged(str(error)) from None
+def _found_json(found: Sequence[Found]) -> list[list[Any]]:
+    return [[one.code, one.error, one.data] for one in found]
 
 
-def _span_json(span: Span) -> list[Any]:
-    return [span.path, span.start, span.end]
+_CLASSES = {made.__name__: made for made in (Diagnostic, Label, Span, Fix, Edit, Example)}
 
 
-def _span(path: Any, start: Any, end: Any) -> Span:
-    if start.__class__ is not int or end.__class__ is not int or not 0 <= start <= end:
-        raise Damaged("a range is wanted")
-    return Span(_text(path), start, end)
+def found_of(diagnostic: Diagnostic) -> Found:
+    """Return ``diagnostic`` as it is stored; raises :class:`Unstorable`."""
+    return Found(diagnostic.code.id, diagnostic.is_error, _encoded(diagnostic))
 
 
-def _label_json(label: Label) -> list[Any]:
-    return [*_span_json(label.span), label.text]
+def diagnostic_of(found: Found, codes: Mapping[str, Code]) -> Diagnostic:
+    """Return the diagnostic that ``found`` stores."""
+    made: Diagnostic = _decoded(found.data, codes)
+    return made
 
 
-def _label(data: Any) -> Label:
-    path, start, end, text = data
-    return Label(_span(path, start, end), _text(text))
+def _encoded(value: Any) -> Any:
+    """Lists stand for tuples and, with a name in front, for objects."""
+    if value is None or value.__class__ in (str, int, bool):
+        return value
+    if isinstance(value, tuple):
+        return ["", *map(_encoded, value)]
+    if isinstance(value, Code):
+        return ["Code", value.id]
+    kind = type(value).__name__
+    if _CLASSES.get(kind) is not type(value):
+        raise Unstorable(kind)
+    return [kind, *(_encoded(getattr(value, one.name)) for one in dataclasses.fields(value))]
+
+
+def _decoded(value: Any, codes: Mapping[str, Code]) -> Any:
+    if value.__class__ is not list:
+        return value
+    kind, *parts = value
+    if kind == "Code":
+        return codes[parts[0]]
+    inner = [_decoded(part, codes) for part in parts]
+    return tuple(inner) if kind == "" else _CLASSES[kind](*inner)

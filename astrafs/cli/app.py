@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
 from astrafs._version import __version__
-from astrafs.cli import backfill, check, compile, console, explain, fix, fmt, graph, init, plan, registry, signals, tests
+from astrafs.cli import backfill, check, compile, console, diff, explain, fix, fmt, graph, init, plan, registry, running, signals, tests, why
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import Diagnostic
 
@@ -21,7 +19,6 @@ app = typer.Typer(
     help=ABOUT,
     no_args_is_help=False,
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -60,11 +57,13 @@ app.command("fix")(fix.run)
 app.command("explain")(explain.run)
 app.command("plan")(plan.run)
 app.command("apply")(plan.apply)
+app.command("diff")(diff.run)
 app.command("list")(registry.list_)
 app.command("history")(registry.history)
 app.command("show")(registry.show)
 app.command("test")(tests.run)
 app.command("graph")(graph.run)
+app.command("why")(why.run)
 
 
 @app.command("version")
@@ -75,28 +74,13 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        _prepare(stream)
-    console.settings.debug = bool(os.environ.get(console.DEBUG_VARIABLE))
-    console.settings.colour = console.Colour.AUTO
-    console.settings.stopped = False
-    before, after = _split(given)
-    if "--debug" in before:
-        console.settings.debug = True
-        before = [one for one in before if one != "--debug"]
-    code = console.guarded(lambda: _dispatch([*before, *after]))
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        console.close_quietly()
-        code = console.PIPE_CLOSED
-    sys.exit(code)
+    running.main(arguments)
 
 
-def _dispatch(arguments: list[str]) -> int:
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run the command that ``arguments`` name; return its exit code."""
     try:
-        result = app(arguments, prog_name="astrafs", standalone_mode=False)
+        result = app(list(arguments), prog_name="astrafs", standalone_mode=False)
     except Exception as error:
         message = _usage_message(error)
         if message is None:
@@ -126,16 +110,3 @@ def _usage_diagnostic(error: Exception, message: str) -> Diagnostic:
     text = message[:1].lower() + message[1:]
     found = codes.USAGE.nowhere(text.replace("'", "`"))
     return found.help(f"`{path} --help` shows what it takes")
-
-
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part the arguments at ``--``, behind which nothing is an option."""
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:at], arguments[at:]
-
-
-def _prepare(stream: TextIO) -> None:
-    """Let any text be written, whatever the encoding of the terminal."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")

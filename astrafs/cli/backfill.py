@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +15,9 @@ import typer
 from astrafs.cli import console
 from astrafs.cli.console import count
 from astrafs.cli.names import pick_features
+from astrafs.cli.options import EnvOption
 from astrafs.cli.progress import Drawn
-from astrafs.cli.project import EnvOption, compile_path, usable_program
+from astrafs.cli.project import Compiled, compile_path, usable_program
 from astrafs.cli.values import parse_pairs
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
@@ -22,7 +25,10 @@ from astrafs.diagnostics.render.excerpt import Style
 from astrafs.workspace import missing
 
 if TYPE_CHECKING:
+    from astrafs.plan.program import Program
     from astrafs.runtime.backfill import Report
+    from astrafs.runtime.datasets import DatasetReport
+    from astrafs.runtime.request import Request
 
 
 class OutputFormat(StrEnum):
@@ -30,12 +36,13 @@ class OutputFormat(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
+    JSONL = "jsonl"
     ARROW = "arrow"
 
 
 @console.command
 def run(
-    view: Annotated[str, typer.Argument(help="The view to compute.", show_default=False)],
+    view: Annotated[str, typer.Argument(help="The view or dataset to compute.", show_default=False)],
     as_of: Annotated[
         str,
         typer.Option(
@@ -47,7 +54,13 @@ def run(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write; a directory for a dataset.",
+            show_default=False,
+        ),
     ],
     project: Annotated[
         str, typer.Option("--project", "-p", metavar="PATH", help="The project directory.")
@@ -106,19 +119,41 @@ def run(
     ] = None,
     env: EnvOption = None,
 ) -> int:
-    """Compute a view for every row of a spine, for a grid of times, or for all keys at one time."""
+    """Compute a view for every row of a spine, for a grid of times, or for all keys at one time; or
+    a dataset, into a directory.
+    """
     _check_mode(spine, time_column, keys, (start, end, every))
+    given = {
+        "--spine": spine,
+        "--from": start,
+        "--features": features or None,
+        "--limit": limit,
+        "--time-zone": time_zone or None,
+    }
     pairs = parse_pairs("--key", keys or ())
     _check_spine(spine)
     _check_times(as_of, start, end, every)
-    _check_output(output, spine)
+    _check_parent(output)
     began = time.monotonic()
     compiled = compile_path(project, env)
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
+    from astrafs.runtime.datasets import find_dataset
     from astrafs.runtime.request import Request, find_view
 
+    dataset = find_dataset(program.plan, view)
+    if dataset is not None and not any(one.name == view for one in program.plan.views):
+        _check_dataset(dataset.name, output, given)
+        request = Request(
+            dataset.name,
+            as_of,
+            memory_limit=memory_limit,
+            threads=threads,
+            quarantine=quarantine,
+        )
+        return _dataset(compiled, program, request, output, form, began)
+    _check_output(output, spine)
     found = find_view(program.plan, view)
     chosen = pick_features(found, features)
     config = compiled.config
@@ -146,6 +181,62 @@ def run(
         done = to_file(program, place, request, output, None if form is None else str(form))
     console.write(_summary(done, spine, time.monotonic() - began))
     return console.OK
+
+
+def _dataset(
+    compiled: Compiled,
+    program: Program,
+    request: Request,
+    output: Path,
+    form: OutputFormat | None,
+    began: float,
+) -> int:
+    from astrafs.runtime.backfill import Place
+    from astrafs.runtime.datasets import to_files
+
+    config = compiled.config
+    with Drawn(f"backfill {request.view}") as drawn:
+        request = replace(request, progress=drawn)
+        place = Place(config.root, config.roots, config.sources)
+        done = to_files(program, place, request, output, None if form is None else str(form))
+    console.write(_dataset_summary(done, time.monotonic() - began))
+    return console.OK
+
+
+def _dataset_summary(done: DatasetReport, seconds: float) -> str:
+    """Say what was written, how many labels are undecided, and what was left out."""
+    ok = console.styled("wrote", Style.ADDED, sys.stdout)
+    lines = []
+    for split, path, digest in zip(done.splits, done.outputs, done.digests, strict=True):
+        lines.append(f"{ok} {path}: {count(split.rows, 'row')}")
+        lines.append(f"  digest    {digest}")
+        for label, immature in split.immature:
+            if immature:
+                lines.append(f"  undecided {label}: {count(immature, 'row')}, null there")
+    lines.append(f"in {seconds:.1f} s, with the manifest {done.manifest}")
+    if done.gap:
+        lines.append(f"  left out {count(done.gap, 'row')} between training and testing")
+    for aside in done.quarantined:
+        lines.append(f"  set aside {count(aside.count, 'row')} of {aside.source}: {aside.rule}")
+        lines += [f"            {path}" for path in aside.paths]
+    return "\n".join(lines) + "\n"
+
+
+def _check_dataset(name: str, output: Path, given: Mapping[str, object]) -> None:
+    """Refuse what does not go with a dataset, which has its own spine and columns."""
+    for option, value in given.items():
+        if value is not None:
+            raise AstrafsError(
+                codes.USAGE.nowhere(f"{option} does not go with the dataset `{name}`").help(
+                    "a dataset has its own spine, columns and labels; name its view to choose yours"
+                )
+            )
+    if output.exists() and not output.is_dir():
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{output}` is a file").help(
+                "a dataset is written into a directory, one file per split: name that"
+            )
+        )
 
 
 def _summary(done: Report, spine: Path | None, seconds: float) -> str:
@@ -191,16 +282,18 @@ def _check_times(as_of: str, start: str | None, end: str | None, every: str | No
         duration(every, "--every")
 
 
-def _check_output(output: Path, spine: Path | None) -> None:
-    """Refuse outputs that a finished file must not replace (a device, a directory, the spine), or
-    that have nowhere to stand.
-    """
+def _check_parent(output: Path) -> None:
+    """Refuse an output that has nowhere to stand."""
     if not output.parent.is_dir():
         raise AstrafsError(
             codes.CANNOT_WRITE.nowhere(f"`{output}` cannot be written: no such directory").help(
                 f"create the directory `{output.parent}` first"
             )
         )
+
+
+def _check_output(output: Path, spine: Path | None) -> None:
+    """Refuse outputs that a finished file must not replace: a device, a directory, the spine."""
     if output.exists() and not output.is_file():
         kind = "a directory" if output.is_dir() else "not a regular file"
         raise AstrafsError(codes.CANNOT_WRITE.nowhere(f"`{output}` is {kind}").help("name a file"))

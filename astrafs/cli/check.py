@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrafs.cli import console
+from astrafs.cache.records import Counts
+from astrafs.cli import checking, console, watching
+from astrafs.cli.checking import Outcome
 from astrafs.cli.console import Format
-from astrafs.cli.project import Compiled, EnvOption, compile_path, parse_levels
-from astrafs.diagnostics.model import Diagnostic
-from astrafs.diagnostics.render.excerpt import Style
+from astrafs.cli.options import EnvOption
+from astrafs.cli.project import Compiled, compile_path, parse_levels
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.workspace import missing
+
+if TYPE_CHECKING:
+    from astrafs.baseline import Judged
 
 
 class Emit(StrEnum):
@@ -50,6 +58,26 @@ def run(
             "--emit", help="Of an accepted project, print the proof: what each feature reads."
         ),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="FILE", help="Hide the problems that FILE lists."),
+    ] = None,
+    write_baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-baseline",
+            metavar="FILE",
+            help="List the problems of now in FILE, to hide them from now on.",
+        ),
+    ] = None,
+    save_counterexample: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-counterexample",
+            metavar="FILE",
+            help="Write the rows that show each leak as `test` blocks.",
+        ),
+    ] = None,
     env: EnvOption = None,
     stdin_name: Annotated[
         str,
@@ -57,25 +85,49 @@ def run(
             "--stdin-name", metavar="PATH", help="With -, the file in the project it stands in for."
         ),
     ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Check again whenever a file changes.")
+    ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor keep what the last check found out.")
+    ] = False,
 ) -> int:
     """Check a project: syntax, names, types, time, leakage.
 
     Exits with 0 if there is no error, with 1 if there is one.
     """
     levels = parse_levels(deny or (), warn or (), allow or ())
+    extra = {
+        "--emit": emit,
+        "--baseline": baseline,
+        "--write-baseline": write_baseline,
+        "--save-counterexample": save_counterexample,
+    }
+    used = [name for name, value in extra.items() if value is not None]
+    if watch or not used:
+        request = checking.Request(path, form, levels, env, stdin_name, not no_cache)
+        return watching.watch(request, used) if watch else checking.check(request)
     compiled = compile_path(path, env, levels, stdin_name)
+    if write_baseline is not None:
+        return _write_baseline(compiled, write_baseline)
+    known = None if baseline is None else _judged(compiled, baseline)
+    found = compiled.diagnostics if known is None else known.shown
     only = compiled.workspace.only
     shown = [
-        found
-        for found in compiled.diagnostics
-        if not only or found.primary is None or found.primary.span.path == only
+        one for one in found if not only or one.primary is None or one.primary.span.path == only
     ]
     console.report(shown, compiled.files, form, sys.stdout)
+    remarks = [] if known is None else _remarks(known, baseline)
     if form is Format.TEXT:
-        hidden = len(compiled.diagnostics) - len(shown)
-        for line in _ending(compiled, shown, hidden):
+        ending = checking.ending(_outcome(compiled), shown, len(found) - len(shown))
+        for line in (*ending, *remarks):
             console.write(f"{line}\n")
-    if emit is Emit.FOOTPRINT and compiled.program is not None and not console.exit_code(shown):
+    else:
+        for line in remarks:
+            console.tell(line)
+    if save_counterexample is not None:
+        _save_examples(shown, save_counterexample)
+    if emit is Emit.FOOTPRINT and compiled.program is not None and not compiled.has_errors:
         from astrafs.temporal.footprint import footprints  # not needed for a plain check
         from astrafs.temporal.report import footprint_text
 
@@ -83,31 +135,84 @@ def run(
     return console.exit_code(shown)
 
 
-def _ending(compiled: Compiled, shown: list[Diagnostic], hidden: int) -> list[str]:
+def _outcome(compiled: Compiled) -> Outcome:
+    program = compiled.program
+    plan = None if program is None else program.plan
+    counts = plan and Counts(len(plan.sources), len(plan.features), len(plan.views))
+    return Outcome(compiled.workspace, counts, compiled.diagnostics, compiled.files)
+
+
+def _save_examples(found: Sequence[Diagnostic], path: Path) -> None:
+    """Write every counterexample that has rows, below the names that they use."""
+    from astrafs.cli.output import replace_file
+
+    uses: dict[str, str] = {}
+    blocks: list[str] = []
+    for example in (one.example for one in found if one.example is not None):
+        names = {name.rpartition(".")[2]: name for name in example.uses}
+        # Two modules may have the same name for different things, which one file cannot use.
+        if all(uses.get(short, name) == name for short, name in names.items()):
+            uses |= names
+            blocks.append(example.text)
+    if not blocks:
+        console.tell(f"no leak with rows to show; {path} is not written")
+        return
+    by_module: dict[str, list[str]] = {}
+    for short, name in sorted(uses.items()):
+        by_module.setdefault(name.removesuffix(f".{short}"), []).append(short)
+    head = [f"use {module}.{{{', '.join(names)}}}\n" for module, names in sorted(by_module.items())]
+    replace_file(path, "".join([*head, "\n", "\n".join(blocks)]))
+    console.tell(f"wrote {path}: {console.count(len(blocks), 'test')}")
+
+
+def _write_baseline(compiled: Compiled, path: Path) -> int:
+    """List every problem in ``path``; those that cannot be put up with are shown."""
+    from astrafs import baseline as rules
+    from astrafs.cli.output import replace_file
+
+    kept = [one for one in compiled.diagnostics if not rules.may_hide(one)]
+    if kept:
+        return console.fail(*kept, files=compiled.files)
+    replace_file(path, rules.write(compiled.diagnostics, compiled.files))
+    listed = console.count(len(compiled.diagnostics), "problem")
+    console.write(f"wrote {path}: {listed}\n")
+    return console.OK
+
+
+def _judged(compiled: Compiled, path: Path) -> Judged:
+    from astrafs import baseline as rules
+    from astrafs.diagnostics.codes import internal as codes
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise AstrafsError(missing(path, f"there is no baseline `{path}`")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AstrafsError(
+            codes.BAD_BASELINE.nowhere(f"`{path}` cannot be read: {reason.lower()}")
+        ) from None
+    return rules.judge(compiled.diagnostics, compiled.files, rules.read(str(path), text))
+
+
+def _remarks(known: Judged, path: Path | None) -> list[str]:
+    """Say what the baseline hides, and what of it is no longer true."""
     lines = []
-    if shown:
-        lines += ["", console.closing(shown, sys.stdout)]
-    elif compiled.program is not None:
-        plan = compiled.program.plan
-        done = styled_ok("ok")
-        counts = ", ".join(
-            console.count(len(things), word)
-            for things, word in (
-                (compiled.workspace.files, "file"),
-                (plan.sources, "source"),
-                (plan.features, "feature"),
-                (plan.views, "view"),
-            )
+    if known.hidden:
+        lines.append(f"{console.count(known.hidden, 'problem')} hidden by the baseline {path}")
+    if known.stale:
+        one = len(known.stale) == 1
+        words = (
+            "entry of the baseline no longer occurs"
+            if one
+            else ("entries of the baseline no longer occur")
         )
-        lines.append(f"{done}: {counts}")
-    if hidden:
-        lines.append(
-            f"{console.count(hidden, 'problem')} in other files of the project; "
-            "check the directory to see them"
-        )
+        lines.append(f"note: {len(known.stale)} {words}:")
+        lines += [
+            f"  {entry.code} {entry.where or 'project'}: {entry.title}"
+            for entry in known.stale[:10]
+        ]
+        if len(known.stale) > 10:
+            lines.append(f"  and {len(known.stale) - 10} more")
+        lines.append(f"write it anew with --write-baseline {path}")
     return lines
-
-
-def styled_ok(text: str) -> str:
-    """Return ``text`` in the colour of success."""
-    return console.styled(text, Style.ADDED, sys.stdout)

@@ -11,8 +11,9 @@ import typer
 
 from astrafs.cli import console
 from astrafs.cli.names import pick_features
+from astrafs.cli.options import EnvOption
 from astrafs.cli.output import deliver
-from astrafs.cli.project import Compiled, EnvOption, compile_path, usable_program
+from astrafs.cli.project import Compiled, compile_path, usable_program
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError, Sink
 

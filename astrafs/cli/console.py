@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ParamSpec, TextIO
 
-import typer
-
 from astrafs.cli import signals
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.codes.run import BAD_REQUEST
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.diagnostics.words import count as count
 from astrafs.record import dataclass
 from astrafs.source import SourceFile
 
@@ -161,11 +160,6 @@ def closing(found: Sequence[Diagnostic], stream: TextIO) -> str:
     return styled(line, style, stream) + hint
 
 
-def count(number: int, word: str) -> str:
-    """Return ``1,204 rows``, ``1 row``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
     """Return what a command exits with after ``diagnostics``."""
     found = {one.code.id for one in diagnostics if one.is_error}
@@ -193,6 +187,8 @@ def command(body: Callable[P, int]) -> Callable[P, None]:
 
     @functools.wraps(body)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        import typer  # a plain `check` does without it: it is half of the start
+
         raise typer.Exit(guarded(lambda: body(*args, **kwargs)))
 
     return run
@@ -206,15 +202,24 @@ def guarded(body: Callable[[], int]) -> int:
         if settings.debug:
             _traceback()
         return fail(*error.diagnostics, files=error.files)
-    except typer.Exit as error:
-        return int(error.exit_code)
     except KeyboardInterrupt:
         return interrupted()
     except BrokenPipeError:
         close_quietly()
         return PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the one net: a traceback is of no use to a user
+        code = _asked_exit(error)
+        if code is not None:
+            return code
         return interrupted() if signals.behind(error) else _internal(error)
+
+
+def _asked_exit(error: Exception) -> int | None:
+    """Return the exit code that the command-line library was asked for, None for other errors."""
+    library = sys.modules.get("typer")
+    if library is None or not isinstance(error, library.Exit):
+        return None
+    return int(error.exit_code)
 
 
 def interrupted() -> int:

@@ -14,7 +14,7 @@ def main() -> None:
     try:
         signals.install()
         imports.leave_out_pandas()
-        from astrafs.cli.app import main as run
+        from astrafs.cli.running import main as run
 
         run()
     except (Exception, KeyboardInterrupt) as error:

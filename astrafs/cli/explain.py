@@ -1,47 +1,75 @@
-"""``astrafs explain``: what a code means, with a program that raises it and one that does not."""
+"""``astrafs explain``: what a code means, with a program that raises it and one that does not; or
+what a feature is.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from astrafs.cli import console
+from astrafs.cli.project import compile_path, usable_program
 from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.codes import internal as codes
+from astrafs.diagnostics.examples import STAGES, example_files
 from astrafs.diagnostics.model import Code, Sink
 from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.cells import wrap
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.diagnostics.suggest import closest
-from astrafs.source import SourceFile
 
-STAGES = {
-    "00": "command line",
-    "01": "syntax",
-    "02": "names",
-    "03": "types",
-    "04": "windows",
-    "05": "leakage",
-    "06": "plan",
-    "07": "backend",
-    "08": "registry",
-    "09": "runs, data and project files",
-}
+_CODE = re.compile(r"(?i:AFS)\w*|[A-Z]{2,4}\d{3,5}|\d+")
+
+
+class ExplainFormat(StrEnum):
+    """How a feature is printed."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @console.command
 def run(
-    code: Annotated[
-        str, typer.Argument(help="A code such as AFS0301; all are listed without it.")
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="[CODE|FEATURE]",
+            help="A code such as AFS0301, or a feature such as User.spend; else all codes.",
+            show_default=False,
+        ),
     ] = "",
+    project: Annotated[
+        str, typer.Option("--project", "-p", metavar="PATH", help="The feature's project.")
+    ] = ".",
+    form: Annotated[
+        ExplainFormat, typer.Option("--format", "-f", help="How a feature is printed.")
+    ] = ExplainFormat.TEXT,
 ) -> int:
-    """Explain a diagnostic code; without one, list them all."""
-    if not code:
+    """Explain a diagnostic code or a feature; without either, list all codes."""
+    if not subject:
         console.write(_listing())
         return console.OK
+    if _CODE.fullmatch(subject.strip()) is None:
+        return _feature(subject, project, form is ExplainFormat.JSON)
+    return _code(subject)
+
+
+def _feature(name: str, project: str, as_json: bool) -> int:
+    compiled = compile_path(project)
+    program = usable_program(compiled)
+    if program is None:
+        return console.exit_code(compiled.diagnostics)
+    from astrafs.cli.explain_feature import feature_page
+
+    console.write(feature_page(program, name, as_json))
+    return console.OK
+
+
+def _code(code: str) -> int:
     name = code.strip().upper()
     if name.isdigit():
         name = f"AFS{int(name):04d}"
@@ -113,14 +141,3 @@ def _diagnosed(text: str, width: int) -> str:
     compile_project(files, sink)
     by_path = {file.path: file for file in files}
     return text_form.render(sink, by_path, width=width, colour=console.coloured(sys.stdout))
-
-
-def example_files(text: str, first: str = "example.afs") -> tuple[SourceFile, ...]:
-    """Part an example into its files: a line ``# file: path.afs`` starts each further one."""
-    parts = re.split(r"^# file: (\S+)[ \t]*\n", text.lstrip("\n"), flags=re.MULTILINE)
-    names = [first, *parts[1::2]]
-    texts = [parts[0], *parts[2::2]]
-    found = [
-        SourceFile(name, body) for name, body in zip(names, texts, strict=True) if body.strip()
-    ]
-    return tuple(sorted(found, key=lambda file: file.path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
@@ -21,7 +20,8 @@ from astrafs.diagnostics.repair import Repaired, Texts, repair
 @console.command
 def run(
     path: Annotated[
-        str, typer.Argument(help="A project directory, an .afs file in one, or - for standard input.")
+        str,
+        typer.Argument(help="A project directory, an .afs file in one, or - for standard input."),
     ] = ".",
     unsafe: Annotated[
         bool,
@@ -62,9 +62,7 @@ def run(
 
     files = {file.path: file for file in workspace.files}
     done = repair(files, lambda texts: _problems(texts, levels), wanted)
-    changed = [
-        (files[name], file.text) for name, file in done.files.items() if file != files[name]
-    ]
+    changed = [(files[name], file.text) for name, file in done.files.items() if file != files[name]]
     if unreadable:
         console.report(unreadable, files)
     for file, text in changed:
@@ -130,5 +128,3 @@ def _left(found: Sequence[Diagnostic], unsafe: bool) -> list[str]:
             "so read the result"
         )
     return lines
-
-

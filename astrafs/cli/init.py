@@ -44,14 +44,14 @@ entity Customer { customer_id: int }
 ## Orders, one row each.
 source orders
   from csv("data/orders.csv")
-  key order_id
+  key  order_id
   time ordered_at
 {
-  order_id: int
+  order_id:    int
   customer_id: Customer
-  amount: decimal(10, 2)
-  returned: bool settles 30d  # decided within 30 days, so not to be trusted before
-  ordered_at: timestamp
+  amount:      decimal(10, 2)
+  returned:    bool settles 30d  # decided within 30 days, so not to be trusted before
+  ordered_at:  timestamp
 
   expect amount >= 0
 }

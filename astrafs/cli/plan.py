@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrafs.cli import console
-from astrafs.cli.project import Compiled, EnvOption, compile_path, usable_program
+from astrafs.cli.options import EnvOption
+from astrafs.cli.project import Compiled, compile_path, usable_program
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.source import Span

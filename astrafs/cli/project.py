@@ -7,13 +7,10 @@ import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from astrafs.cli import console
 from astrafs.config import Config, Levels, check_overrides, level_problem, load_config
-from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Sink
 from astrafs.diagnostics.suggest import closest
 from astrafs.record import dataclass
@@ -22,14 +19,6 @@ from astrafs.workspace import Workspace, find_root, open_workspace, read_stdin
 
 if TYPE_CHECKING:
     from astrafs.plan.program import Program
-
-EnvOption = Annotated[
-    str | None,
-    typer.Option(
-        "--env", metavar="NAME", help="Use the sources of this environment in astrafs.toml."
-    ),
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -58,7 +47,7 @@ def compile_path(
     sink = Sink()
     workspace = read_path(path, stdin_name, sink)
     config = load_config(workspace.root, env, sink)
-    with _no_collection():
+    with no_collection():
         program = compile_project(workspace.files, sink) if workspace.files else None
     if program is not None:
         check_overrides(config, program.bindings, sink)
@@ -80,7 +69,7 @@ def read_path(path: str, stdin_name: str, sink: Sink) -> Workspace:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Hold back the collector of cyclic garbage: compiling makes many objects and next to no
     cycles, so that its passes are a quarter of the time, for nothing.
     """
@@ -119,6 +108,8 @@ def parse_levels(deny: Sequence[str], warn: Sequence[str], allow: Sequence[str])
 
 def known_codes(option: str, given: Sequence[str]) -> frozenset[str]:
     """Return the codes that a repeated option lists; raises for those that do not exist."""
+    from astrafs.diagnostics.codes import ALL
+
     names = frozenset(_codes(given))
     unknown = sorted(names - ALL.keys())
     if unknown:
@@ -136,3 +127,11 @@ def _usage(title: str, advice: str) -> Diagnostic:
     from astrafs.diagnostics.codes.internal import BAD_VALUE
 
     return BAD_VALUE.nowhere(title).help(advice)
+
+
+def __getattr__(name: str) -> object:
+    if name == "EnvOption":
+        from astrafs.cli import options
+
+        return options.EnvOption
+    raise AttributeError(name)

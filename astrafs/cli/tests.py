@@ -135,6 +135,8 @@ def _summary(done: Sequence[TestOutcome], engine: Engines) -> str:
     ran = f"{count(len(done), 'test')}, {count(expectations, 'expectation')}"
     where = "reference and duckdb" if engine is Engines.BOTH else engine.value
     if failed:
-        told = console.styled(f"{failed:,} of {count(len(done), 'test')} failed", Style.ERROR, sys.stdout)
+        told = console.styled(
+            f"{failed:,} of {count(len(done), 'test')} failed", Style.ERROR, sys.stdout
+        )
         return f"\n{told} ({where})"
     return f"\n{console.styled('all hold', Style.ADDED, sys.stdout)}: {ran} ({where})"

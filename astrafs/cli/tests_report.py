@@ -69,7 +69,7 @@ def failure_lines(report: Report, test: TestOutcome) -> list[str]:
             continue
         expectation = outcome.expectation
         lines += ["", f"  {report.written(expectation.span)}"]
-        expected = value_text(expectation.expected.value, expectation.expected.type)
+        expected = value_text(expectation.expected, expectation.expected_type)
         rows = [("expected", f"{expectation.op} {expected}")]
         rows += [(str(engine), got_text(got, outcome)) for engine, got in outcome.got.items()]
         lines += [f"    {name:<9}  {text}" for name, text in rows]
@@ -120,7 +120,7 @@ def _expectation(report: Report, test: TestOutcome, place: int) -> dict[str, Any
         "line": report.line(expectation.span),
         "holds": outcome.holds,
         "engines_agree": outcome.agree,
-        "expected": value_text(expectation.expected.value, expectation.expected.type),
+        "expected": value_text(expectation.expected, expectation.expected_type),
         "got": {
             str(engine): (
                 {"value": value_text(got.value, expectation.type)}

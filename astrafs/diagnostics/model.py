@@ -57,6 +57,14 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A counterexample as a ``test`` block; ``uses`` are the qualified names in it."""
+
+    uses: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """One kind of problem. ``bad`` is a whole program that raises exactly this code; ``good``
     compiles clean.
@@ -98,6 +106,8 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     picture: str = ""
     """Preformatted lines drawn under the source, such as the timeline of a leak."""
+    example: Example | None = None
+    """The rows of the picture as a program text."""
 
     def label(self, span: Span, text: str) -> Diagnostic:
         """Add a secondary place."""
@@ -115,9 +125,9 @@ class Diagnostic:
         """Add a mechanical change."""
         return replace(self, fixes=(*self.fixes, Fix(title, edits, safe)))
 
-    def draw(self, picture: str) -> Diagnostic:
-        """Add preformatted lines."""
-        return replace(self, picture=picture)
+    def draw(self, picture: str, example: Example | None = None) -> Diagnostic:
+        """Add preformatted lines, and their rows."""
+        return replace(self, picture=picture, example=example)
 
     @property
     def is_error(self) -> bool:

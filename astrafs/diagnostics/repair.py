@@ -37,23 +37,24 @@ class Repaired:
 def repair(files: Texts, check: Check, wanted: Wanted) -> Repaired:
     """Apply the ``wanted`` fixes of what ``check`` finds in ``files``, until none is left.
 
-    A fix after which its diagnostic still stands is taken back and not tried again.
+    A fix after which its diagnostic still stands is taken back, and tried again only after others.
     """
     found = tuple(check(files))
     done: list[Repair] = []
     futile: set[tuple[str, ...]] = set()
     for _ in range(MOST_ROUNDS):
-        chosen = choose((one for one in found if _name(one) not in futile), wanted)
+        chosen = choose((one for one in found if _name(one, files) not in futile), wanted)
         if not chosen:
             break
         changed = apply(files, (one.fix for one in chosen))
         after = tuple(check(changed))
-        failed = set(_failed(chosen, found, after))
+        failed = set(_failed(chosen, (found, files), (after, changed)))
         if failed:
             futile |= failed
             continue
         done += chosen
         files, found = changed, after
+        futile.clear()  # what did not help before may do so now
     return Repaired(files, tuple(done), found)
 
 
@@ -102,23 +103,30 @@ def _touch(left: Edit, right: Edit) -> bool:
 
 
 def _failed(
-    chosen: Sequence[Repair], before: Iterable[Diagnostic], after: Iterable[Diagnostic]
+    chosen: Sequence[Repair],
+    before: tuple[Iterable[Diagnostic], Texts],
+    after: tuple[Iterable[Diagnostic], Texts],
 ) -> Iterator[tuple[str, ...]]:
     """Yield the names of the diagnostics that still stand where they stood, and are no fewer."""
     edits = [edit for one in chosen for edit in one.fix.edits]
-    old, new = Counter(map(_name, before)), Counter(map(_name, after))
-    still = {(_name(one), *_places(one, ())) for one in after}
+    old = Counter(_name(one, before[1]) for one in before[0])
+    new = Counter(_name(one, after[1]) for one in after[0])
+    still = {(_name(one, after[1]), *_places(one, ())) for one in after[0]}
     for one in chosen:
-        name = _name(one.diagnostic)
+        name = _name(one.diagnostic, before[1])
         if new[name] >= old[name] and any(
             (name, place) in still for place in _places(one.diagnostic, edits)
         ):
             yield name
 
 
-def _name(found: Diagnostic) -> tuple[str, ...]:
-    label = found.primary
-    return found.code.id, found.title, *(() if label is None else (label.span.path, label.text))
+def _name(found: Diagnostic, files: Texts) -> tuple[str, ...]:
+    """Tell a diagnostic from others of its code by what it says and what it says it of."""
+    if found.primary is None:
+        return found.code.id, found.title
+    span = found.primary.span
+    text = files[span.path].text[span.start : span.end] if span.path in files else ""
+    return found.code.id, found.title, span.path, found.primary.text, text
 
 
 def _places(found: Diagnostic, edits: Iterable[Edit]) -> set[int]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from astrafs.graphs.model import Graph, GraphEdge, GraphNode
-from astrafs.plan.graph import topological_order
 
 FONT_SIZE = 12
 _CHARACTER = 8  # pixels of a character of 12 pixels; fixed-width fonts take 7.2 or a little more
@@ -74,7 +74,7 @@ def lay_out(graph: Graph) -> Layout:
             rows[column].append(bend)
             chain.append(bend)
         chain.append(edge.target)
-        for left, right in zip(chain, chain[1:], strict=False):
+        for left, right in pairwise(chain):
             after.setdefault(left, []).append(right)
             before.setdefault(right, []).append(left)
     for sweep in range(_SWEEPS):
@@ -87,13 +87,26 @@ def lay_out(graph: Graph) -> Layout:
 
 
 def _columns(graph: Graph) -> dict[str, int]:
-    """Return the column of each node: one more than the last of what it reads."""
+    """Return the column of each node: one more than the last of what it reads.
+
+    Groups of features may read one another in a circle; the edge that closes one counts for
+    nothing.
+    """
     above: dict[str, list[str]] = {node.id: [] for node in graph.nodes}
     for edge in graph.edges:
         above[edge.target].append(edge.source)
     columns: dict[str, int] = {}
-    for name in topological_order(above):
-        columns[name] = max((columns[read] + 1 for read in above[name]), default=0)
+    for root in above:
+        path = {root: iter(above[root])}
+        while path:
+            name, rest = next(reversed(path.items()))
+            below = next((read for read in rest if read not in columns and read not in path), None)
+            if below is not None:
+                path[below] = iter(above[below])
+                continue
+            del path[name]
+            known = [columns[read] + 1 for read in above[name] if read in columns]
+            columns.setdefault(name, max(known, default=0))
     return columns
 
 

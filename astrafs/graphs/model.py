@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from astrafs.plan import ir
-from astrafs.plan.graph import closure, dependencies, dependents, references, subexpressions
 from astrafs.plan.graph import Node as PlanNode
+from astrafs.plan.graph import closure, dependencies, dependents, references, subexpressions
 from astrafs.plan.program import Program
+
+_LONGEST_DETAIL = 32
 
 
 class NodeKind(StrEnum):
@@ -209,16 +211,16 @@ def _stream_node(stream: ir.Stream) -> GraphNode:
 
 
 def _union_node(union: ir.Union) -> GraphNode:
-    return GraphNode(
-        union.name, NodeKind.STREAM, _last(union.name), _module(union.name), "union"
-    )
+    return GraphNode(union.name, NodeKind.STREAM, _last(union.name), _module(union.name), "union")
 
 
 def _feature_node(feature: ir.Feature) -> GraphNode:
+    type_ = str(feature.type)
+    detail = type_ if len(type_) <= _LONGEST_DETAIL else type_[: _LONGEST_DETAIL - 1] + "…"
     version = "" if feature.id.version == 1 else f"@{feature.id.version}"
     kind = NodeKind.LABEL if feature.label else NodeKind.FEATURE
     label = f"{feature.id.name}{version}"
-    return GraphNode(_id(feature.id), kind, label, feature.id.entity, str(feature.type))
+    return GraphNode(_id(feature.id), kind, label, feature.id.entity, detail)
 
 
 def _last(name: str) -> str:

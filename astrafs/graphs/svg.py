@@ -42,7 +42,8 @@ def to_svg(graph: Graph) -> str:
         f'viewBox="0 0 {width} {height}" font-family="{_FONT}" font-size="{FONT_SIZE}">',
         "<title>what reads what</title>",
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#8a8f98"/></marker></defs>',
+        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#8a8f98"/>'
+        "</marker></defs>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         '<g fill="none" stroke="#8a8f98" stroke-width="1.2">',
         *(_edge(edge, layout) for edge in graph.edges),

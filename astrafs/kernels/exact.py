@@ -25,7 +25,8 @@ LIMBS = 6
 _LIMB_MASK = np.uint64((1 << LIMB_BITS) - 1)
 
 
-def _joined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def joined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return a column as one array."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 1:
@@ -47,9 +48,9 @@ def _words(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
 _NO_WORDS: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
-def _integers(column: pa.ChunkedArray | pa.Array) -> list[int | None]:
+def integers(column: pa.ChunkedArray | pa.Array) -> list[int | None]:
     """Return a HUGEINT, DECIMAL or BIGINT column as Python integers (decimals unscaled)."""
-    array = _joined(column)
+    array = joined(column)
     if not pa.types.is_decimal(array.type):
         return array.to_pylist()  # type: ignore[no-any-return]
     high, low = _words(array)
@@ -61,7 +62,8 @@ def _integers(column: pa.ChunkedArray | pa.Array) -> list[int | None]:
     return values
 
 
-def _floats(values: list[float | None]) -> pa.Array:
+def floats(values: list[float | None]) -> pa.Array:
+    """Return a column of floats."""
     return pa.array(values, pa.float64())
 
 
@@ -136,18 +138,18 @@ def _valid(*columns: pa.Array) -> Flags:
 
 
 def _place(column: pa.Array, place: int) -> int:
-    return _integers(column.slice(place, 1))[0] or 0
+    return integers(column.slice(place, 1))[0] or 0
 
 
 def _sum(whole: pa.ChunkedArray, rest: pa.ChunkedArray) -> pa.Array:
-    w, r = _joined(whole), _joined(rest)
+    w, r = joined(whole), joined(rest)
     return _finished(
         _total(w, r), lambda place: finish_sum(_place(w, place), _place(r, place)), _valid(w, r)
     )
 
 
 def _mean(whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
-    w, r, n = _joined(whole), _joined(rest), _joined(count)
+    w, r, n = joined(whole), joined(rest), joined(count)
     counts = n.fill_null(0).to_numpy(zero_copy_only=False)
     unit = 1 << REST_BITS
 
@@ -159,7 +161,7 @@ def _mean(whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray)
 
 
 def _mean_int(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
-    s, n = _joined(total), _joined(count)
+    s, n = joined(total), joined(count)
     counts = n.fill_null(0).to_numpy(zero_copy_only=False)
     high, low = _words(s)
     nothing = np.zeros_like(low)
@@ -173,10 +175,10 @@ def _mean_int(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
 
 def _mean_scaled(unit: int) -> Callable[..., pa.Array]:
     def run(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
-        return _floats(
+        return floats(
             [
                 None if s is None or n is None else finish_mean(s, unit, n)
-                for s, n in zip(_integers(total), _integers(count), strict=True)
+                for s, n in zip(integers(total), integers(count), strict=True)
             ]
         )
 
@@ -195,7 +197,7 @@ def _variance(sample: bool, square_root: bool) -> Callable[..., pa.Array]:
         l4: pa.ChunkedArray,
         l5: pa.ChunkedArray,
     ) -> pa.Array:
-        columns = [_integers(column) for column in (count, whole, rest, l0, l1, l2, l3, l4, l5)]
+        columns = [integers(column) for column in (count, whole, rest, l0, l1, l2, l3, l4, l5)]
         found: list[float | None] = []
         for n, w, r, *parts in zip(*columns, strict=True):
             if n is None or w is None or r is None:
@@ -212,7 +214,7 @@ def _variance(sample: bool, square_root: bool) -> Callable[..., pa.Array]:
                     square_root=square_root,
                 )
             )
-        return _floats(found)
+        return floats(found)
 
     return run
 
@@ -225,8 +227,8 @@ def _variance_int(sample: bool, square_root: bool) -> Callable[..., pa.Array]:
         low: pa.ChunkedArray,
         scale: pa.ChunkedArray,
     ) -> pa.Array:
-        columns = (_integers(column) for column in (count, total, high, low, scale))
-        return _floats(
+        columns = (integers(column) for column in (count, total, high, low, scale))
+        return floats(
             [
                 None
                 if n is None or s is None or h is None or w is None or places is None
@@ -290,7 +292,7 @@ def square_limbs(values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int64]]
 
 
 def _square(column: pa.ChunkedArray) -> pa.Array:
-    array = _joined(column)
+    array = joined(column)
     present = array.is_valid().to_numpy(zero_copy_only=False)
     values = np.where(present, array.fill_null(0.0).to_numpy(zero_copy_only=False), 0.0)
     limbs = [pa.array(limb) for limb in square_limbs(values)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from astrafs.diagnostics.model import Diagnostic, Sink
-from astrafs.leakage import future, reach, restricted
+from astrafs.leakage import future, labels, reach, restricted
+from astrafs.leakage.datasets import check_datasets
 from astrafs.leakage.facts import Facts
 from astrafs.leakage.reads import RestrictedColumns, uses
 from astrafs.plan.errors import PlanError
@@ -28,14 +29,15 @@ def check_leakage(program: Program, sink: Sink) -> Footprints | None:
 
     Returns the footprints; None where they cannot be worked out, which was reported.
 
-    Silent about what earlier passes already found wrong. Rules 3 and 5 are about datasets, and rule
-    7 is the checker's: there are no such functions to resolve.
+    Silent about what earlier passes already found wrong. Rule 7 is the checker's: there are no such
+    functions to resolve.
     """
     facts = Facts(
         program, row_times(program.plan), RestrictedColumns(program), _footprints(program)
     )
     for source in program.plan.sources:
         sink.extend(future.timeless_source(facts, source))
+    sink.extend(labels.label_readers(facts))
     found: dict[tuple[str, Span, str], Diagnostic] = {}
     others: dict[tuple[str, Span, str], list[str]] = {}
     for use in uses(program):
@@ -49,6 +51,7 @@ def check_leakage(program: Program, sink: Sink) -> Footprints | None:
                     others.setdefault(key, []).append(use.expansion)
     for key, diagnostic in found.items():
         sink.emit(_with_others(diagnostic, others.get(key, [])))
+    sink.extend(check_datasets(facts))
     return facts.footprints
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.leakage.scenario import scenario
 from astrafs.leakage.timeline import Mark, Story
 from astrafs.leakage.values import Found, Scene, search, stand_ins
 from astrafs.plan import ir
-from astrafs.plan.text import literal_text
+from astrafs.plan.values import value_text
 from astrafs.temporal.interval import (
     Interval,
     farthest_age,
     moment,
     nearest_age,
+    sure_age,
     window_interval,
 )
 from astrafs.typesys import DURATION_UNITS
@@ -20,7 +22,7 @@ from astrafs.typesys import DURATION_UNITS
 def settling_column(scene: Scene, column: ir.SourceColumn) -> Story:
     """Two rows, of which the younger one's value changes between t and the time it settles."""
     settles, lag = column.settles or 0, scene.times.least_lag
-    far = farthest_age(scene.expr.window)
+    far = sure_age(scene.expr.window)
     nearest = nearest_age(scene.expr.window)
     young = nice(nearest, settles - lag if far is None else min(far, settles - lag))
     old = nice(max(settles - lag, young), far)
@@ -40,13 +42,14 @@ def settling_column(scene: Scene, column: ir.SourceColumn) -> Story:
         ("row", "at", f"{column.name} at t", f"{column.name} in the files"),
         (("1", moment(-old), first, first), ("2", moment(-young), at_t, later)),
         _outcome(scene, found, "when served at t", "in the training set"),
+        scenario(scene, (-old, -young), found, column),
     )
 
 
 def unknown_column(scene: Scene, column: ir.SourceColumn) -> Story:
     """Two rows, of which the younger one's value only becomes known after t."""
     window = scene.expr.window
-    far = farthest_age(window)
+    far = sure_age(window)
     nearest = nearest_age(window)
     young = nice(nearest, far)
     old = nice(young, far)
@@ -85,6 +88,7 @@ def unknown_column(scene: Scene, column: ir.SourceColumn) -> Story:
         head,
         rows,
         _outcome(scene, found, "when served at t", "in the training set"),
+        scenario(scene, (-old, -young), found, column, (-known, after)),
     )
 
 
@@ -107,15 +111,50 @@ def future_row(scene: Scene) -> Story:
         ("row", "at", "when served at t", "in the files"),
         (("1", moment(past), "there", "there"), ("2", moment(soon), "not yet", "there")),
         _outcome(scene, found, "when served at t", "in the training set"),
+        scenario(scene, (past, soon), found),
+    )
+
+
+def own_row(scene: Scene) -> Story:
+    """A row of the past, and the one at t that is itself the example of a dataset."""
+    interval = window_interval(scene.expr.window)
+    past = -nice(0, None if interval.low is None else -interval.low)
+    found = search(scene, None, (past, 0), kind="row")
+    return Story(
+        (Mark(past, "*", "row 1"), Mark(0, "*", "row 2, asked at its own t")),
+        interval,
+        ("row", "at", "when served at t", "in the files"),
+        (("1", moment(past), "there", "there"), ("2", "t", "not yet", "there")),
+        _outcome(scene, found, "when served at t", "in the training set"),
+    )
+
+
+def label_in_test(label: str, gap: int, horizon: int) -> Story:
+    """A training row just before the end of training, whose label waits into the test period."""
+    waits = f"waits until {moment(horizon)}"
+    return Story(
+        (
+            Mark(0, "*", "row 1, train"),
+            Mark(gap, "|", "test begins" if gap else ""),
+            Mark(nice(gap, horizon), "*", "row 2, test"),
+            Mark(horizon, "o", "label of row 1"),
+        ),
+        None,
+        ("row", "at", "split", label),
+        (
+            ("1", "t", "train", waits),
+            ("2", moment(nice(gap, horizon)), "test", "may decide that of row 1"),
+        ),
+        ("the model is trained on what happened in the test period",),
     )
 
 
 def invisible_row(scene: Scene, delay: int) -> Story:
     """A row that is too young to be visible, and one that is visible but too old for the window."""
-    far = farthest_age(scene.expr.window) or 0
+    far = sure_age(scene.expr.window) or 0
     young = nice(0, far) if far else 1
     old = nice(delay, None)
-    empty = AGGREGATES[scene.expr.function].empty
+    empty = () if scene.expr.by is not None else AGGREGATES[scene.expr.function].empty
     return Story(
         (
             Mark(-old, "*", "row 1"),
@@ -129,7 +168,8 @@ def invisible_row(scene: Scene, delay: int) -> Story:
             ("1", moment(-old), moment(delay - old), "visible, but before the window"),
             ("2", moment(-young), moment(delay - young), "in the window, but not visible yet"),
         ),
-        (f"{scene.text} is always {literal_text(empty, scene.expr.type)}",),
+        (f"{scene.text} is always {value_text(empty, scene.expr.type)}",),
+        scenario(scene, (-old, -young), None),
     )
 
 
@@ -151,6 +191,7 @@ def deleted_row(scene: Scene, retention: int) -> Story:
         ("row", "at", "before clean-up", "after it"),
         (("1", moment(-old), "there", "deleted"), ("2", moment(-young), "there", "there")),
         _outcome(scene, found, "after clean-up", "while row 1 is still there"),
+        scenario(scene, (-old, -young), found),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import field
 
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.leakage.reads import RestrictedColumns, Use, short
+from astrafs.leakage.scenario import example
 from astrafs.leakage.timeline import Story, draw
 from astrafs.leakage.values import Scene
 from astrafs.plan import ir
@@ -27,13 +29,26 @@ class Facts:
     restricted: RestrictedColumns
     footprints: Footprints | None
     pictures: int = 100
+    labels: dict[ir.FeatureId, ir.Feature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        features = self.program.plan.features
+        self.labels = {feature.id: feature for feature in features if feature.label}
+
+    def is_label(self, use: Use) -> bool:
+        """Whether a window or lookup stands in a label, which may wait for what it reads."""
+        return use.feature in self.labels
 
     def draw(self, found: Diagnostic, story: Callable[[], Story]) -> Diagnostic:
         """Add the picture of ``story``, which is made only if there are pictures left."""
         if self.pictures <= 0:
             return found
         self.pictures -= 1
-        return found.draw(draw(story()))
+        told = story()
+        block = None
+        if told.scenario is not None:
+            block = example(found.title, told.scenario, self.program.plan)
+        return found.draw(draw(told), block)
 
 
 def window_times(facts: Facts, use: Use) -> tuple[RowTimes, ...]:

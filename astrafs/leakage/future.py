@@ -29,6 +29,8 @@ def future_window(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     expr = use.expr
     if not isinstance(expr, ir.Aggregate) or nearest_age(expr.window) >= 0:
         return
+    if facts.is_label(use):
+        return  # a label waits until the window has passed
     all_times = window_times(facts, use)
     if all_times and all(times.ahead for times in all_times):
         yield from _future_lookup(facts, use)
@@ -103,7 +105,8 @@ def timeless_source(facts: Facts, source: ir.Source) -> Iterator[Diagnostic]:
         ).help('if it truly never changes, say why: `static "..."`')
         reason = ' static "say why it never changes"'
         if not stamps:
-            found = found.fix("say that it never changes", Edit.after(written.name, reason), safe=False)
+            edit = Edit.after(written.name, reason)
+            found = found.fix("say that it never changes", edit, safe=False)
     else:
         found = codes.SOURCE_WITHOUT_TIME.at(
             written.name,
@@ -111,6 +114,7 @@ def timeless_source(facts: Facts, source: ir.Source) -> Iterator[Diagnostic]:
             title=f"source `{name}` has no `time`",
         )
     for stamp in stamps[:3]:
+        found = found.label(written.columns[stamp], f"is this when a row {_happens(source)}?")
         found = found.help(f"if `{stamp}` is when a row {_happens(source)}, write `time {stamp}`")
     if len(stamps) == 1:
         clause = Edit.after(written.name, f" time {stamps[0]}")

@@ -13,7 +13,7 @@ from astrafs.leakage.facts import Facts, clause_label, expanded, path_note, scen
 from astrafs.leakage.reads import Use, short
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
-from astrafs.temporal.interval import farthest_age, window_interval
+from astrafs.temporal.interval import farthest_age, sure_age, window_interval
 from astrafs.temporal.rows import RowTimes
 from astrafs.typesys import duration_text
 
@@ -26,13 +26,14 @@ def never_sees(facts: Facts, use: Use) -> Iterator[Diagnostic]:
         return
     for times in window_times(facts, use):
         assert isinstance(expr, ir.Aggregate)
-        yield from _never_sees(facts, use, expr, times)
+        if not (isinstance(expr.window, ir.RangeWindow) and expr.window.hindsight):
+            yield from _never_sees(facts, use, expr, times)
 
 
 def _never_sees(
     facts: Facts, use: Use, expr: ir.Aggregate, times: RowTimes
 ) -> Iterator[Diagnostic]:
-    knowledge, far = times.source.knowledge, _oldest_latest(expr.window)
+    knowledge, far = times.source.knowledge, sure_age(expr.window)
     if isinstance(knowledge, ir.KnownColumn) or far is None or not times.exact:
         return
     delay = max(0, knowledge.delay - times.least_lag)
@@ -42,7 +43,7 @@ def _never_sees(
     source = short(times.source.name)
     found = codes.NEVER_SEES_A_ROW.at(
         use.place,
-        f"reaches back {duration_text(far)}" if far > 0 else "does not reach back",
+        _too_short(expr.window, far),
         title=f"the window of `{use.owner}` can never see a row of `{source}`",
     )
     found = clause_label(
@@ -53,9 +54,10 @@ def _never_sees(
     yield facts.draw(expanded(found, use), story)
 
 
-def _oldest_latest(window: ir.Window) -> int | None:
-    """Return the greatest age of the latest row in ``window``, or None without a limit."""
-    return window.gap if isinstance(window, ir.SessionWindow) else farthest_age(window)
+def _too_short(window: ir.Window, far: int) -> str:
+    if isinstance(window, ir.SessionWindow):
+        return f"is empty when the latest row is older than {duration_text(far)}"
+    return f"reaches back {duration_text(far)}" if far > 0 else "does not reach back"
 
 
 def _lookup_never_sees(facts: Facts, use: Use, expr: ir.TableLookup) -> Iterator[Diagnostic]:

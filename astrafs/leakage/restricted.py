@@ -21,6 +21,8 @@ from astrafs.typesys import duration_text
 
 def unsettled_column(facts: Facts, use: Use) -> Iterator[Diagnostic]:
     """Rule 2a: a column that ``settles`` is read only by windows that are old enough."""
+    if facts.is_label(use):
+        return  # a label waits until the column has settled
     for times in window_times(facts, use):
         yield from _unsettled(facts, use, times)
 
@@ -56,7 +58,7 @@ def _unsettled(facts: Facts, use: Use, times: RowTimes) -> Iterator[Diagnostic]:
 def _offset_help(found: Diagnostic, use: Use, settles: int) -> Diagnostic:
     window = use.expr.window if isinstance(use.expr, ir.Aggregate) else None
     if not isinstance(window, ir.RangeWindow) or window.near_closed or window.every is not None:
-        if isinstance(window, ir.LastWindow):
+        if window is not None and not isinstance(window, ir.RangeWindow):
             return found.help(
                 f"use a window of time that ends {duration_text(settles)} ago: "
                 f"`over 30d offset {duration_text(settles)}`"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from astrafs.record import dataclass
 from astrafs.temporal.interval import Interval, moment
+
+if TYPE_CHECKING:
+    from astrafs.leakage.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Story:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     outcome: tuple[str, ...]
+    scenario: Scenario | None = None
 
 
 def draw(story: Story) -> str:

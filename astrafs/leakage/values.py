@@ -11,11 +11,12 @@ from astrafs.leakage.evaluate import UnknownValueError, aggregate_value, value_o
 from astrafs.plan import ir
 from astrafs.plan.graph import subexpressions
 from astrafs.plan.text import aggregate_text, literal_text
+from astrafs.plan.values import value_text
 from astrafs.record import dataclass
 from astrafs.temporal.rows import RowTimes
 from astrafs.typesys import DURATION_UNITS, Kind, Type
 
-_T = 1_767_225_600_000_000  # where times are needed as values, t is 2026-01-01T00:00:00Z
+NOW = 1_767_225_600_000_000  # where times are needed as values, t is 2026-01-01T00:00:00Z
 _TRIES = 300
 Values = dict[str, Any]
 
@@ -36,11 +37,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Values of the column (row 1; row 2 at t; row 2 later) and of the aggregate, as text."""
+    """Values of the column (row 1; row 2 at t; row 2 later) and of the aggregate, as text.
+
+    ``values`` are those of all rows, but for ``second``, the column's in the last row later.
+    """
 
     cells: tuple[str, str, str]
     before: str
     after: str
+    values: Values
+    second: Any
 
 
 def search(
@@ -92,7 +98,8 @@ def _attempt(
         )
     if type(before) is type(after) and before == after:
         return None
-    return Found(cells, literal_text(before, scene.expr.type), literal_text(after, scene.expr.type))
+    made = scene.expr.type
+    return Found(cells, value_text(before, made), value_text(after, made), values, second)
 
 
 def _result(scene: Scene, rows: Sequence[Values]) -> Any:
@@ -122,7 +129,7 @@ def _through(stream: ir.Stream, row: Values) -> Values | None:
 def _assignments(scene: Scene, types: Mapping[str, Type]) -> Iterator[Values]:
     """Yield values for all columns of the source; only those that take part vary."""
     expr = scene.expr
-    parts: list[ir.Expr | None] = [*expr.args, expr.where, expr.block_where]
+    parts: list[ir.Expr | None] = [*expr.args, expr.where, expr.block_where, expr.by]
     for stream in scene.plan.streams:
         if stream.name in scene.times.chain:
             parts += [stream.where, *(column.expression for column in stream.columns)]
@@ -162,13 +169,20 @@ def _domain(made: Type, literals: Sequence[Any]) -> tuple[Any, ...]:
         case Kind.ENUM:
             base = made.values[:3]
         case Kind.TIMESTAMP:
-            base = (_T, _T + DURATION_UNITS["h"])
+            base = (NOW, NOW + DURATION_UNITS["h"])
         case Kind.DATE:
-            base = (_T // DURATION_UNITS["d"], _T // DURATION_UNITS["d"] + 1)
+            base = (NOW // DURATION_UNITS["d"], NOW // DURATION_UNITS["d"] + 1)
         case Kind.DURATION:
             base = (DURATION_UNITS["h"], 2 * DURATION_UNITS["h"])
         case Kind.KEY if len(made.parts) == 1:
             return _domain(made.parts[0], literals)
+        case Kind.LIST:
+            return tuple((item,) for item in _domain(made.parts[0], literals))
+        case Kind.MAP:
+            key, *_ = _domain(made.parts[0], literals)
+            return tuple(((key, item),) for item in _domain(made.parts[1], literals))
+        case Kind.VECTOR:
+            return tuple((number,) * made.precision for number in (1.0, 2.0))
         case _:
             raise UnknownValueError
     if kind in (Kind.INT, Kind.FLOAT, Kind.STRING, Kind.DECIMAL):
@@ -182,7 +196,18 @@ def _domain(made: Type, literals: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _time_values(source: ir.Source, at: int) -> Values:
-    return {source.time: _T + at} if source.time else {}
+    return {source.time: NOW + at} if source.time else {}
+
+
+def plain_values(source: ir.Source) -> Values:
+    """Return a value for every column of ``source`` that can have one."""
+    values: Values = {}
+    for column in source.columns:
+        try:
+            values[column.name] = _domain(column.type, ())[0]
+        except UnknownValueError:  # a list or map: the row stays without it
+            continue
+    return values
 
 
 def stand_ins(column: ir.SourceColumn) -> tuple[str, str, str]:

@@ -37,9 +37,9 @@ def find_feature(program: Program, text: str) -> ir.FeatureId:
     if len(entities) > 1:
         listed = ", ".join(f"`{entity}.{name}`" for entity in entities[:_LISTED])
         raise AstrafsError(
-            codes.NO_SUCH_FEATURE.nowhere(
-                f"{len(entities)} entities have a feature `{name}`"
-            ).help(f"name one: {listed}")
+            codes.NO_SUCH_FEATURE.nowhere(f"{len(entities)} entities have a feature `{name}`").help(
+                f"name one: {listed}"
+            )
         )
     return _version(fitting, text, found["version"])
 

@@ -69,6 +69,11 @@ def view_identities(plan: ir.Plan) -> Mapping[str, str]:
     return _Writer.run(plan).views()
 
 
+def dataset_identities(plan: ir.Plan) -> Mapping[str, str]:
+    """Return the identity of every dataset: its view, spine, keys, columns, labels and split."""
+    return _Writer.run(plan).datasets()
+
+
 def view_identity(plan: ir.Plan, view: str) -> str:
     """Return the identity of one view; raises :class:`PlanError` if there is none of that name."""
     found = view_identities(plan).get(view)
@@ -254,6 +259,39 @@ class _Writer:
         if function in _COMMUTATIVE:
             parts = sorted(parts)
         return _form("call", _text(function), result, *parts)
+
+    def datasets(self) -> dict[str, str]:
+        """Write every dataset: the names of its columns matter, as those of a view do."""
+        found: dict[str, str] = {}
+        views = self.views()
+        for dataset in self.plan.datasets:
+            read = self.columns[dataset.spine].__getitem__
+            found[dataset.name] = _digest(
+                _form(
+                    "dataset",
+                    str(IDENTITY_VERSION),
+                    views[dataset.view],
+                    self.rows[dataset.spine],
+                    _form("keys", *(self.expression(key, read) for key in dataset.keys)),
+                    _form(
+                        "columns",
+                        *(_form(_text(one.name), read(one.name)) for one in dataset.columns),
+                    ),
+                    *(
+                        _form(
+                            _text(label.name),
+                            self.type(label.type),
+                            self.expression(label.expression, read),
+                            str(label.horizon),
+                            *(read(name) for name in label.known),
+                        )
+                        for label in dataset.labels
+                    ),
+                    _number(dataset.train_before),
+                    _number(dataset.test_from),
+                )
+            )
+        return found
 
     def optional(self, expr: ir.Expr | None, column: ColumnText) -> str:
         """Write an expression that may be missing."""

@@ -418,7 +418,9 @@ class Dataset:
     own time, beside its ``labels``.
 
     ``keys`` gives, per key column (or request field) of the view's entity, an expression over the
-    spine row. ``train_before``/``test_from`` (instants) split the rows; those between are left out.
+    spine row. ``columns`` are those of the row that stand in the result: known at its time, and no
+    labels. ``train_before``/``test_from`` (instants) split the rows; those between are left out, and
+    labels of training rows must be mature at ``test_from`` too.
     """
 
     name: str
@@ -429,6 +431,7 @@ class Dataset:
     train_before: int | None = None
     test_from: int | None = None
     doc: str = field(default="", compare=False)
+    columns: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,21 @@ class ViewOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetOrigin:
+    """Where a dataset was written: its spine, and one origin per key part and per label; the two
+    instants of the split, if it has one.
+    """
+
+    name: Span
+    span: Span
+    spine: Span
+    keys: tuple[Origin, ...]
+    labels: tuple[Origin, ...]
+    split: tuple[Span, ...]
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A compiled program. The maps are keyed by the plan's qualified names."""
 
@@ -100,3 +115,4 @@ class Program:
     views: Mapping[str, ViewOrigin]
     files: Mapping[str, SourceFile] = field(default_factory=dict)
     tests: tuple[TestCase, ...] = ()
+    datasets: Mapping[str, DatasetOrigin] = field(default_factory=dict)

@@ -17,10 +17,19 @@ def reachable(plan: ir.Plan, view: str) -> ir.Plan:
     return prune(plan, views=(view,))
 
 
+def reachable_by_dataset(plan: ir.Plan, dataset: str) -> ir.Plan:
+    """Return the sub-plan that ``dataset`` needs; raises :class:`PlanError` if there is none such."""
+    return prune(plan, datasets=(dataset,))
+
+
 def prune(
-    plan: ir.Plan, *, views: Iterable[str] = (), features: Iterable[ir.FeatureId] = ()
+    plan: ir.Plan,
+    *,
+    views: Iterable[str] = (),
+    features: Iterable[ir.FeatureId] = (),
+    datasets: Iterable[str] = (),
 ) -> ir.Plan:
-    """Return the sub-plan of ``views`` and ``features`` and all that they read.
+    """Return the sub-plan of ``views``, ``features`` and ``datasets`` and all that they read.
 
     Of a source stay the columns that are read, its key and times, and what its contracts
     (``expect``) and the rules of those columns mention. A table, and a source with revisions, keeps
@@ -28,7 +37,8 @@ def prune(
     """
     needs = _Needs(plan)
     kept = []
-    for name in dict.fromkeys(views):
+    sets = [_named(plan, name) for name in dict.fromkeys(datasets)]
+    for name in dict.fromkeys((*views, *(dataset.view for dataset in sets))):
         view = next((view for view in plan.views if view.name == name), None)
         if view is None:
             raise PlanError(f"no view {name}")
@@ -39,6 +49,8 @@ def prune(
             needs.expression(output.expression)
     for feature in features:
         needs.feature(feature)
+    for dataset in sets:
+        needs.dataset(dataset)
     needs.follow()
     return ir.Plan(
         entities=tuple(e for e in plan.entities if e.name in needs.entities),
@@ -47,8 +59,16 @@ def prune(
         unions=tuple(needs.narrow_union(u) for u in plan.unions if u.name in needs.columns),
         features=tuple(f for f in plan.features if f.id in needs.features),
         views=tuple(sorted(kept, key=lambda view: view.name)),
+        datasets=tuple(sorted(sets, key=lambda dataset: dataset.name)),
         schema_version=plan.schema_version,
     )
+
+
+def _named(plan: ir.Plan, name: str) -> ir.Dataset:
+    found = next((dataset for dataset in plan.datasets if dataset.name == name), None)
+    if found is None:
+        raise PlanError(f"no dataset {name}")
+    return found
 
 
 class _Needs:
@@ -106,6 +126,19 @@ class _Needs:
         if name not in self.features:
             self.features.add(name)
             self._new_features.append(name)
+
+    def dataset(self, dataset: ir.Dataset) -> None:
+        """Ask for the spine of a dataset, its keys, columns and labels."""
+        rows = dataset.spine
+        self.rows(rows)
+        for expr in (*dataset.keys, *(label.expression for label in dataset.labels)):
+            self.expression(expr, rows)
+        for label in dataset.labels:
+            self.type(label.type)
+            for name in label.known:
+                self.column(rows, name)
+        for column in dataset.columns:
+            self.column(rows, column.name)
 
     def rows(self, name: str) -> None:
         """Ask for a source, table or stream with what its rows need at the least."""

@@ -23,7 +23,7 @@ VALUE = "value"
 class InlineRow:
     """One row of a source as a test gives it: every declared column, null where left out.
 
-    Values are those of :data:`astrafs.plan.ir.Value`.
+    Values are those of :data:`astrafs.plan.ir.Value`, lists tuples and maps tuples of pairs.
     """
 
     values: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Expectation:
 
     ``expression`` reads no key and no row of its own: it stands in a feature of an entity without
     keys. ``test`` is a condition over the column :data:`VALUE`, the value that it gives; ``op`` and
-    ``expected`` say the same for people.
+    ``expected`` (of ``expected_type``) say the same for people.
     """
 
     expression: ir.Expr
@@ -45,7 +45,8 @@ class Expectation:
     as_of: int
     test: ir.Expr
     op: str
-    expected: ir.Literal
+    expected: Any
+    expected_type: Type
     origin: Origin
     span: Span
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from json import dumps
-from typing import assert_never
+from typing import Any, assert_never
 
 from astrafs.builtins.registry import FUNCTIONS
 from astrafs.plan import ir
 from astrafs.plan.tree import children
-from astrafs.typesys import Kind, Type, duration_text
+from astrafs.typesys import FLOAT, Kind, Type, duration_text, list_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER, _IF, _OR, _AND, _NOT, _COMPARE, _DEFAULT, _SUM, _PRODUCT, _UNARY, _POSTFIX, _ATOM = range(12)
@@ -41,6 +41,7 @@ def plan_text(plan: ir.Plan) -> str:
         *map(stream_text, plan.streams),
         *map(feature_text, plan.features),
         *map(view_text, plan.views),
+        *map(dataset_text, plan.datasets),
     ]
     return "\n".join(block + "\n" for block in blocks)
 
@@ -121,7 +122,8 @@ def stream_text(stream: ir.Stream) -> str:
 
 def feature_text(feature: ir.Feature) -> str:
     """Return ``feature User.n: int`` and, below it, the expression."""
-    return f"feature {feature.id}: {feature.type}\n  = {expression_text(feature.expression)}"
+    word = "label" if feature.label else "feature"
+    return f"{word} {feature.id}: {feature.type}\n  = {expression_text(feature.expression)}"
 
 
 def view_text(view: ir.View) -> str:
@@ -131,6 +133,24 @@ def view_text(view: ir.View) -> str:
         f"  {output.name}: {output.type} = {expression_text(output.expression)}"
         for output in view.outputs
     ]
+    return "\n".join(lines)
+
+
+def dataset_text(dataset: ir.Dataset) -> str:
+    """Return a dataset with its keys, columns, labels with when they are mature, and split."""
+    lines = [f"dataset {dataset.name}", f"  view {dataset.view}", f"  spine {dataset.spine}"]
+    if dataset.keys:
+        lines.append(f"  key {', '.join(map(expression_text, dataset.keys))}")
+    if dataset.columns:
+        lines.append(f"  columns {', '.join(column.name for column in dataset.columns)}")
+    for label in dataset.labels:
+        text = f"  label {label.name}: {label.type} = {expression_text(label.expression)}"
+        waits = [f"t+{duration_text(label.horizon)}"] if label.horizon else []
+        waits += label.known
+        lines.append(text + (f" mature at {' and '.join(waits)}" if waits else ""))
+    if dataset.train_before is not None and dataset.test_from is not None:
+        before, start = timestamp_text(dataset.train_before), timestamp_text(dataset.test_from)
+        lines.append(f"  split train before {before}, test from {start}")
     return "\n".join(lines)
 
 
@@ -233,8 +253,11 @@ def aggregate_text(expr: ir.Aggregate) -> str:
 
 
 def _aggregate_head(expr: ir.Aggregate, rest: Iterator[_Part], level: int) -> str:
-    each = "each " if expr.each else ""
-    args = ", ".join(each + _inside(next(rest), level) for _ in expr.args)
+    args = ", ".join(
+        ("each " if expr.each and not isinstance(arg, ir.Literal) else "")
+        + _inside(next(rest), level)
+        for arg in expr.args
+    )
     if expr.where is not None:
         args += (" " if args else "") + f"where {_inside(next(rest), level)}"
     by = "" if expr.by is None else f" by {_inside((expression_text(expr.by), _OVER), _ATOM)}"
@@ -268,6 +291,10 @@ def _call(expr: ir.Call, parts: list[_Part]) -> _Part:
             return f"not {_inside(operand, _NOT)}", _NOT
         case "neg", [operand]:
             return f"-{_inside(operand, _POSTFIX)}", _UNARY
+        case "list", _:
+            return f"[{_list(parts)}]", _ATOM
+        case "vector_literal", _:
+            return f"vector([{_list(parts)}], {len(parts)})", _ATOM
         case "in", [operand, *items]:
             return f"{_inside(operand, _DEFAULT)} in [{_list(items)}]", _COMPARE
         case (("is_null" | "is_not_null"), [operand]):
@@ -300,9 +327,19 @@ def _list(parts: list[_Part]) -> str:
     return ", ".join(_inside(part, _IF) for part in parts)
 
 
-def literal_text(value: ir.Value, made: Type) -> str:
-    """Return a literal as it is written in a program, ``made`` being its type."""
+def literal_text(value: Any, made: Type) -> str:
+    """Return a value as it is written in a program, ``made`` being its type."""
     match value:
+        case tuple() if made.kind is Kind.MAP:
+            keys, items = zip(*value, strict=True) if value else ((), ())
+            texts = (
+                literal_text(side, list_of(part))
+                for side, part in zip((keys, items), made.parts, strict=True)
+            )
+            return f"map({', '.join(texts)})"
+        case tuple():
+            part = made.parts[0] if made.kind is Kind.LIST else FLOAT
+            return "[" + ", ".join(literal_text(item, part) for item in value) + "]"
         case None:
             return "null"
         case bool():

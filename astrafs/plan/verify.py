@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn, assert_never
 
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.aggregates.rules import is_plain, typed
 from astrafs.builtins.registry import FUNCTIONS
 from astrafs.builtins.spec import Mismatch, Signature
 from astrafs.plan import ir
@@ -101,6 +103,7 @@ class _Checker:
             ("streams", [stream.name for stream in plan.streams]),
             ("unions", [union.name for union in plan.unions]),
             ("views", [view.name for view in plan.views]),
+            ("datasets", [dataset.name for dataset in plan.datasets]),
         ):
             self.ordered(what, names)
         self.ordered("features", [feature.id for feature in plan.features])
@@ -128,6 +131,9 @@ class _Checker:
         for view in plan.views:
             self.where = f"view {view.name}"
             self.view(view)
+        for dataset in plan.datasets:
+            self.where = f"dataset {dataset.name}"
+            self.dataset(dataset)
 
     def ordered(self, what: str, names: list[Any], *, by_name: bool = True) -> None:
         """Names must be unique and, where the order means nothing, sorted."""
@@ -241,7 +247,7 @@ class _Checker:
         """Check a feature's expression against its entity and type."""
         entity = self.entities[feature.id.entity]
         self.sound_type(feature.type, "feature")
-        scope = _Scope(keys=_key_types(entity), entity=entity, windows=not entity.request)
+        scope = _Scope(keys=_key_types(entity), entity=entity, windows=not entity.request or bool(entity.rows))
         self.expression(feature.expression, scope, "value")
         self.fits(feature.expression.type, feature.type, "value")
 
@@ -258,6 +264,41 @@ class _Checker:
             self.need(allowed, f"{at}: not a feature, lookup or key")
             self.expression(output.expression, scope, at)
             self.fits(output.expression.type, output.type, at)
+
+    def dataset(self, dataset: ir.Dataset) -> None:
+        """Check a dataset's keys, labels and columns over its spine."""
+        view = next((one for one in self.plan.views if one.name == dataset.view), None)
+        if view is None:
+            self.fail(f"no view {dataset.view}")
+        columns = self.rows.get(dataset.spine)
+        if columns is None:
+            self.fail(f"no rows {dataset.spine}")
+        scope = _Scope(columns)
+        fields = self.entities[view.entity].keys
+        self.need(len(dataset.keys) == len(fields), "a key for every field")
+        for expr, key in zip(dataset.keys, fields, strict=True):
+            self.expression(expr, scope, f"key {key.name}")
+            made = key.type if self.entities[view.entity].request else key.type.optional()
+            self.fits(expr.type, made, f"key {key.name}")
+        names = [output.name for output in view.outputs]
+        names += [column.name for column in dataset.columns]
+        names += [label.name for label in dataset.labels]
+        self.ordered("columns", names, by_name=False)
+        for column in dataset.columns:
+            made = columns.get(column.name)
+            self.need(made == engine_type(column.type), f"column {column.name}: {made}")
+        for label in dataset.labels:
+            at = f"label {label.name}"
+            allowed = isinstance(label.expression, ir.Column | ir.EntityLookup)
+            self.need(allowed, f"{at}: neither a column nor a lookup")
+            self.expression(label.expression, scope, at)
+            self.fits(label.expression.type, label.type, at)
+            self.need(label.type.nullable and label.horizon >= 0, f"{at}: never immature")
+            for name in label.known:
+                self.instant(columns, name, nullable=True)
+        before, start = dataset.train_before, dataset.test_from
+        self.need((before is None) == (start is None), "half a split")
+        self.need(before is None or start is None or before <= start, "the split is reversed")
 
     def condition(self, expr: ir.Expr, scope: _Scope, at: str) -> None:
         """Check an expression that selects rows."""
@@ -426,12 +467,22 @@ class _Checker:
             self.fail(f"{at}: no rows {expr.rows}")
         source = self.sources.get(expr.rows)
         self.need(source is None or not source.table, f"{at}: {expr.rows} is a table")
-        self.key_types(expr.keys, [key.type for key in entity.keys], f"{at}: {expr.rows}")
+        fields = {field.name: field.type for field in entity.keys}
+        self.need(bool(expr.match) == entity.request, f"{at}: fields to match: {expr.match}")
+        self.need(entity.request or not expr.request, f"{at}: a request of {entity.name}")
+        for name in expr.match:
+            self.need(name in fields, f"{at}: no field {name} of {entity.name}")
+        wanted = [engine_type(fields[name]) for name in expr.match or fields]
+        self.key_types(expr.keys, wanted, f"{at}: {expr.rows}")
         for condition in (expr.where, expr.block_where):
             if condition is not None:
                 self.need(condition.type.kind is Kind.BOOL, f"{at}: where is {condition.type}")
-        signature = self.signature(row.rule, expr.function, expr.args, at, aggregate=True)
+        by = None if expr.by is None else expr.by.type
+        rule = partial(typed, row, by=by, each=expr.each)
+        name = f"{expr.function}{' each' if expr.each else ''}{'' if by is None else f' by {by}'}"
+        signature = self.signature(rule, name, expr.args, at, aggregate=True)
         self.result(expr.function, expr.type, signature.result, at)
+        self.need(by is None or is_plain(by), f"{at}: by {by}")
         self.window(expr.window, at)
         return self.row_scopes.setdefault(expr.rows, _Scope(columns))
 

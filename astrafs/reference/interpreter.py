@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from astrafs.builtins import registry
 from astrafs.plan import ir
 from astrafs.record import dataclass
-from astrafs.reference.aggregates import SUMMED, aggregate, on_grid
+from astrafs.reference.aggregates import SUMMED, aggregate, check_summed
 from astrafs.reference.rows import Row, clean, nulls_first, order, source_rows
 from astrafs.values.calendar import start_of_unit
 from astrafs.values.errors import BROKEN_CONTRACT, ValueFailure
@@ -43,8 +43,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A row of an aggregate's block; ``inputs`` are None where the aggregate's condition is not
-    true. ``cuts`` marks the rows that a ``since last`` window looks for.
+    """A row of an aggregate's block; ``inputs`` (the arguments, and the key of ``by``) are None
+    where the aggregate's condition is not true. ``cuts`` marks the rows that a ``since last``
+    window looks for.
     """
 
     row: Row
@@ -96,6 +97,14 @@ class Interpreter:
                 self._rows[name] = self._stream_rows(self._streams[name])
         return self._rows[name]
 
+    def known_rows(self, name: str) -> list[Row]:
+        """The rows of a source, stream or union that count at K."""
+        return [row for row in self.rows(name) if self._is_visible(row, self._as_of)]
+
+    def in_row(self, expression: ir.Expr, row: Row) -> Any:
+        """The value of an expression over a row: lookups and ``t`` are at the row's own time."""
+        return self._value(expression, Context(0 if row.event is None else row.event, row=row))
+
     def _context(self, entity: str, keys: Key, t: int) -> Context:
         names = [key.name for key in self._entities[entity].keys]
         return Context(t, keys=dict(zip(names, map(clean, keys), strict=True)))
@@ -105,26 +114,28 @@ class Interpreter:
     def _stream_rows(self, stream: ir.Stream) -> list[Row]:
         found = []
         for base in self.rows(stream.base):
-            time = base.event if stream.time is None else self._in_row(stream.time, base)
-            compute = {name: self._reading(base, name) for name in base.compute}
-            for column in stream.columns:
-                compute[column.name] = self._computing(column.expression)
-            # Lookups and `t` in the condition are at the row's own, new time, as in the columns.
-            row = Row(
-                dict(base.values),
-                base.event if time is None else time,
-                base.known,
-                compute,
-                base.revisions,
-                base.places,
-            )
-            if stream.where is not None and self._in_row(stream.where, row) is not True:
+            row, time = self.carried(stream, base)
+            if stream.where is not None and self.in_row(stream.where, row) is not True:
                 continue
             if stream.time is not None:
                 row.known = self._moved(stream, base, time)
             found.append(row)
         key, names = self._key_and_columns(stream.name)
         return sorted(found, key=lambda row: order(row, key, names))
+
+    def carried(self, stream: ir.Stream, base: Row) -> tuple[Row, int | None]:
+        """A row of the base as it stands in the stream, known as in the base, whether the stream's
+        condition holds or not; and its time by the stream, None where that is null.
+        """
+        time = base.event if stream.time is None else self.in_row(stream.time, base)
+        compute = {name: self._reading(base, name) for name in base.compute}
+        for column in stream.columns:
+            compute[column.name] = self._computing(column.expression)
+        # Lookups and `t` in the condition are at the row's own, new time, as in the columns.
+        event = base.event if time is None else time
+        places = base.places
+        row = Row(dict(base.values), event, base.known, compute, base.revisions, places)
+        return row, time
 
     def _union_rows(self, union: ir.Union) -> list[Row]:
         """The rows of all members; of equal time and key, those of an earlier member first."""
@@ -151,7 +162,7 @@ class Interpreter:
         return max(base.known, time)
 
     def _computing(self, expression: ir.Expr) -> Callable[[Row], Any]:
-        return lambda row: self._in_row(expression, row)
+        return lambda row: self.in_row(expression, row)
 
     @staticmethod
     def _reading(base: Row, name: str) -> Callable[[Row], Any]:
@@ -167,10 +178,6 @@ class Interpreter:
         if name in self._unions:
             return self._unions[name].key, []
         return self._sources[name].key, [column.name for column in self._sources[name].columns]
-
-    def _in_row(self, expression: ir.Expr, row: Row) -> Any:
-        """Evaluate in a row: lookups and ``t`` are at the row's own time."""
-        return self._value(expression, Context(0 if row.event is None else row.event, row=row))
 
     # --- expressions ----------------------------------------------------------------------------
 
@@ -256,15 +263,38 @@ class Interpreter:
 
     def _aggregate(self, expression: ir.Aggregate, context: Context) -> Any:
         assert context.keys is not None
-        members = self._members(expression, tuple(context.keys.values()))
-        inputs = [
-            member.inputs
-            for member in self._window(expression.window, members, context.t)
-            if member.inputs is not None
+        fields = expression.match or tuple(context.keys)
+        keys = tuple(context.keys[name] for name in fields)
+        members = self._members(expression, keys)
+        held = self._window(expression.window, members, context.t)
+        if expression.request and None not in keys:
+            held = [*held, *self._request(expression, context)]
+        rows = [
+            (member.row.event or 0, member.inputs) for member in held if member.inputs is not None
         ]
-        if expression.function == "count" and not expression.args:
-            return len(inputs)
-        return aggregate(expression.function, inputs, expression.type)
+        return aggregate(expression, rows, context.t)
+
+    def _request(self, expression: ir.Aggregate, context: Context) -> list[Member]:
+        """The request as the newest row, at t, if the streams and the block let it in."""
+        chain, name = [], expression.rows
+        while name in self._streams:
+            chain.append(self._streams[name])
+            name = self._streams[name].base
+        source, t = self._sources[name], context.t
+        values = dict(context.keys or {})
+        times = [source.time]
+        if isinstance(source.knowledge, ir.KnownColumn):
+            times.append(source.knowledge.column)
+        row = Row({**values, **dict.fromkeys(times, t)}, t, t)
+        for stream in reversed(chain):
+            made = {column.name: self._computing(column.expression) for column in stream.columns}
+            row = Row(row.values, t, t, {**row.compute, **made})
+            if stream.where is not None and self.in_row(stream.where, row) is not True:
+                return []
+        where = expression.block_where
+        if where is not None and self.in_row(where, row) is not True:
+            return []
+        return [Member(row, self._inputs(expression, row))]
 
     def _members(self, expression: ir.Aggregate, keys: Key) -> list[Member]:
         """The rows of the block that belong to the entity and are known by K, with their inputs.
@@ -280,28 +310,30 @@ class Interpreter:
                 Member(row, self._inputs(expression, row), self._cuts(expression.window, row))
                 for row in self.rows(expression.rows)
                 if self._is_known(row, self._as_of)
-                and tuple(self._in_row(part, row) for part in expression.keys) == keys
+                and tuple(self.in_row(part, row) for part in expression.keys) == keys
                 and (
                     expression.block_where is None
-                    or self._in_row(expression.block_where, row) is True
+                    or self.in_row(expression.block_where, row) is True
                 )
             ]
         return self._belonging[asked]
 
     def _inputs(self, expression: ir.Aggregate, row: Row) -> tuple[Any, ...] | None:
-        if expression.where is not None and self._in_row(expression.where, row) is not True:
+        if expression.where is not None and self.in_row(expression.where, row) is not True:
             return None
-        found = tuple(self._in_row(arg, row) for arg in expression.args)
-        if expression.function in SUMMED and isinstance(found[0], float):
-            on_grid(found[0])
-        return found
+        found = tuple(self.in_row(arg, row) for arg in expression.args)
+        if expression.function in SUMMED:
+            check_summed(found)
+        return found if expression.by is None else (*found, self.in_row(expression.by, row))
 
     def _cuts(self, window: ir.Window, row: Row) -> bool:
-        return isinstance(window, ir.SinceWindow) and self._in_row(window.condition, row) is True
+        return isinstance(window, ir.SinceWindow) and self.in_row(window.condition, row) is True
 
     def _window(self, window: ir.Window, members: list[Member], t: int) -> list[Member]:
         """The members that the window holds at ``t``, in (e, key) order."""
-        visible = [member for member in members if self._is_visible(member.row, t)]
+        hindsight = isinstance(window, ir.RangeWindow) and window.hindsight
+        at = self._as_of if hindsight else t
+        visible = [member for member in members if self._is_visible(member.row, at)]
         match window:
             case ir.RangeWindow():
                 return [member for member in visible if in_range(window, member.row, t)]

@@ -63,7 +63,7 @@ def _range_reason(window: ir.RangeWindow, event: int, t: int) -> str:
 
 
 def _not_history(event: int, t: int) -> str:
-    return "at t itself: only earlier rows count" if event == t else f"after t: {_ago(event, t)}"
+    return "at t itself: only earlier rows count" if event == t else _ago(event, t)
 
 
 def _ago(event: int, t: int) -> str:

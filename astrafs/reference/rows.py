@@ -22,11 +22,14 @@ class Revisions:
     known: list[int]
     place: int = 0
 
+    @property
+    def later(self) -> list[int]:
+        """When each of the revisions that follow is known."""
+        return self.known[self.place + 1 :]
+
     def holds(self, at: int) -> bool:
         """Whether this revision is the latest of those known ``at``."""
-        return self.known[self.place] <= at and all(
-            later > at for later in self.known[self.place + 1 :]
-        )
+        return self.known[self.place] <= at and all(known > at for known in self.later)
 
 
 @dataclass(slots=True)
@@ -60,10 +63,10 @@ def normalise(source: ir.Source, rows: Sequence[Mapping[str, Any]]) -> list[Valu
 
 
 def clean(value: Any) -> Any:
-    """One value as the language knows it: a float is finite and never -0.0."""
+    """One value as the language knows it: a float is finite and never -0.0, elements too."""
     if isinstance(value, float):
         return value + 0.0 if math.isfinite(value) else None
-    return value
+    return tuple(map(clean, value)) if isinstance(value, tuple) else value
 
 
 def source_rows(source: ir.Source, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -113,5 +116,11 @@ def order(row: Row, key: Sequence[str], columns: Sequence[str]) -> tuple[Any, ..
 
 
 def nulls_first(value: Any) -> tuple[Any, ...]:
-    """A sort key that puts null before every value."""
-    return (0,) if value is None else (1, value)
+    """A sort key that puts null before every value; a null element comes after others."""
+    return (0,) if value is None else (1, _elements(value))
+
+
+def _elements(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    return tuple((1,) if item is None else (0, _elements(item)) for item in value)

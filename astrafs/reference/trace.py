@@ -4,8 +4,9 @@ that did not, and why; down through features, lookups and tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from astrafs.plan import ir
@@ -14,13 +15,23 @@ from astrafs.plan.tree import children, walk
 from astrafs.reference.interpreter import Context, Interpreter, Key
 from astrafs.reference.reasons import future_reason, unknown_reason, window_reason
 from astrafs.reference.rows import Row, order
-from astrafs.typesys import Type
+from astrafs.typesys import Type, duration_text
 from astrafs.values.errors import ValueFailure
 
 Cell = tuple[str, Any, Type]
 """A column of a row: name, value, type."""
 
 _DEEPEST = 12
+
+
+Scoped = Callable[[ir.Aggregate | ir.TableLookup, Key, int], AbstractContextManager[None]]
+"""What makes an interpreter hold the rows of one reading, for a key at a time, until left."""
+
+
+def _everything(
+    _node: ir.Aggregate | ir.TableLookup, _keys: Key, _t: int
+) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,8 @@ class Verdict:
 class Reading:
     """An aggregate or a table lookup with its rows: those inside, and the nearest ones outside.
 
-    ``window`` is false for a lookup. ``others`` counts rows of other keys, ``left_out`` those inside and outside that are not listed.
+    ``window`` is false for a lookup. ``others`` counts rows of other keys, ``left_out`` those
+    inside and outside that are not listed.
     """
 
     text: str
@@ -58,7 +70,7 @@ class Reading:
 class Step:
     """A feature (or an expression, with ``feature`` None) at one key and time, and what it reads.
 
-    ``seen`` marks a step that was told before, whose parts are left out.
+    ``cut`` says why its parts are left out, if they are.
     """
 
     feature: ir.FeatureId | None
@@ -69,7 +81,7 @@ class Step:
     type: Type
     problem: str
     parts: tuple[Step | Reading, ...]
-    seen: bool = False
+    cut: str = ""
 
 
 class Tracer:
@@ -77,8 +89,16 @@ class Tracer:
     window.
     """
 
-    def __init__(self, plan: ir.Plan, machine: Interpreter, as_of: int, most: int = 10) -> None:
+    def __init__(
+        self,
+        plan: ir.Plan,
+        machine: Interpreter,
+        as_of: int,
+        most: int = 10,
+        scoped: Scoped = _everything,
+    ) -> None:
         self._machine = machine
+        self._scoped = scoped
         self._as_of = as_of
         self._most = most
         self._features = {feature.id: feature for feature in plan.features}
@@ -88,6 +108,7 @@ class Tracer:
             stream.name: {column.name: column.type for column in stream.columns}
             for stream in plan.streams
         }
+        self._streams = {stream.name: stream for stream in plan.streams}
         self._bases = {stream.name: stream.base for stream in plan.streams}
         self._members = {union.name: union for union in plan.unions}
         self._told: set[tuple[ir.FeatureId, Key, int]] = set()
@@ -98,22 +119,24 @@ class Tracer:
         entity = self._entities[feature.entity]
         context = self._machine._context(feature.entity, keys, t)
         asked = (feature, keys, t)
-        seen = asked in self._told or depth > _DEEPEST
+        cut = ""
+        if children(declared.expression) or isinstance(declared.expression, ir.FeatureRef):
+            cut = "not followed further" if depth > _DEEPEST else ""
+            cut = "told above" if asked in self._told else cut
         self._told.add(asked)
         value, problem = self._try(declared.expression, context)
         return Step(
             feature,
             expression_text(declared.expression),
             tuple(
-                (field.name, key, field.type)
-                for field, key in zip(entity.keys, keys, strict=True)
+                (field.name, key, field.type) for field, key in zip(entity.keys, keys, strict=True)
             ),
             t,
             value,
             declared.type,
             problem,
-            () if seen else tuple(self._parts(declared.expression, context, depth + 1)),
-            seen and bool(children(declared.expression)),
+            () if cut else tuple(self._parts(declared.expression, context, depth + 1)),
+            cut,
         )
 
     def expression(self, feature: ir.FeatureId, text: str, t: int) -> Step:
@@ -131,9 +154,7 @@ class Tracer:
         except ValueFailure as failure:
             return None, failure.message
 
-    def _parts(
-        self, expression: ir.Expr, context: Context, depth: int
-    ) -> Iterator[Step | Reading]:
+    def _parts(self, expression: ir.Expr, context: Context, depth: int) -> Iterator[Step | Reading]:
         """Explain every reading of an expression, each once, in the order written."""
         done: set[ir.Expr] = set()
         pending = [expression]
@@ -144,9 +165,12 @@ class Tracer:
                     yield self._aggregate(node, context)
             else:
                 pending.extend(reversed(children(node)))
-                if isinstance(node, ir.FeatureRef | ir.EntityLookup | ir.TableLookup):
-                    if node not in done:
-                        yield from self._reference(node, context, depth)
+                match node:
+                    case ir.FeatureRef() | ir.EntityLookup() | ir.TableLookup():
+                        if node not in done:
+                            yield from self._reference(node, context, depth)
+                    case _:
+                        pass
             done.add(node)
 
     def _reference(
@@ -181,23 +205,10 @@ class Tracer:
         verdicts: list[Verdict] = []
         others = 0
         try:
-            members = self._machine._members(node, keys)
-            inputs = {id(member.row): member.inputs for member in members}
-            held = {
-                id(member.row)
-                for member in self._machine._window(node.window, members, context.t)
-            }
-            for row in self._machine.rows(node.rows):
-                own = tuple(self._machine._in_row(key, row) for key in node.keys)
-                if own != keys:
-                    others += 1
-                    continue
-                inside = id(row) in held
-                reason = "" if inside else self._outside(node, row, context.t)
-                if inside:
-                    inside, reason = self._given(node, inputs[id(row)])
-                cells = self._cells(node.rows, node, row)
-                verdicts.append(Verdict(inside, row.event, cells, reason))
+            if None not in keys:  # a null in the key is a key that no row has
+                with self._scoped(node, keys, context.t):
+                    verdicts, others = self._judged(node, keys, context.t)
+                    verdicts += self._request(node, context)
         except ValueFailure as failure:
             problem = problem or failure.message
         listed, left_out = self._nearest(verdicts)
@@ -213,6 +224,66 @@ class Tracer:
             left_out,
         )
 
+    def _judged(self, node: ir.Aggregate, keys: Key, t: int) -> tuple[list[Verdict], int]:
+        """Judge every row of the entity, in (e, key) order; and count the rows of others."""
+        machine = self._machine
+        members = machine._members(node, keys)
+        inputs = {id(member.row): member.inputs for member in members}
+        held = {id(member.row) for member in machine._window(node.window, members, t)}
+        verdicts: list[Verdict] = []
+        others = 0
+        for row in machine.rows(node.rows):
+            if tuple(machine.in_row(key, row) for key in node.keys) != keys:
+                others += 1
+                continue
+            inside = id(row) in held
+            if inside:
+                inside, reason = self._given(node, inputs[id(row)])
+            else:
+                reason = self._outside(node, row, t)
+            verdicts.append(Verdict(inside, row.event, self._cells(node.rows, node, row), reason))
+        dropped = list(self._dropped(node, keys))
+        if not dropped:
+            return verdicts, others
+        merged = sorted(
+            [*verdicts, *dropped], key=lambda one: one.event if one.event is not None else 0
+        )
+        return merged, others
+
+    def _request(self, node: ir.Aggregate, context: Context) -> list[Verdict]:
+        """Judge the request itself, where the window includes it as its newest row."""
+        if not node.request:
+            return []
+        found = []
+        for member in self._machine._request(node, context):
+            inside, reason = self._given(node, member.inputs)
+            cells = self._cells(node.rows, node, member.row)
+            found.append(Verdict(inside, context.t, cells, reason or "the request itself"))
+        return found
+
+    def _dropped(self, node: ir.Aggregate, keys: Key) -> Iterator[Verdict]:
+        """Judge the rows of the entity that the condition of a stream on the way leaves out."""
+        chain: list[ir.Stream] = []
+        at = node.rows
+        while at in self._streams:
+            chain.append(self._streams[at])
+            at = chain[-1].base
+        for place, stream in enumerate(chain):
+            if stream.where is None:
+                continue
+            name = stream.name.rsplit(".", 1)[-1]
+            reason = f"left out by {name}: {expression_text(stream.where)} is not true"
+            for base in self._machine.rows(stream.base):
+                row, _ = self._machine.carried(stream, base)
+                if self._machine.in_row(stream.where, row) is True:
+                    continue
+                for above in reversed(chain[:place]):
+                    row, _ = self._machine.carried(above, row)
+                own = tuple(self._machine.in_row(key, row) for key in node.keys)
+                if own == keys:
+                    cells = self._cells(node.rows, node, row)
+                    yield Verdict(False, row.event, cells, reason)
+
     def _outside(self, node: ir.Aggregate, row: Row, t: int) -> str:
         """Say why a row of the entity is not in the window."""
         future = future_reason(node.window, row, t)
@@ -222,37 +293,12 @@ class Tracer:
         unknown = unknown_reason(row, self._as_of if hindsight else t, self._as_of)
         if unknown is not None:
             return unknown
-        superseded = self._superseded(node.rows, row, t)
-        if superseded:
-            return superseded
+        if row.revisions is not None and not row.revisions.holds(min(t, self._as_of)):
+            return "superseded: a later revision was known"
         condition = node.block_where
-        if condition is not None and self._machine._in_row(condition, row) is not True:
+        if condition is not None and self._machine.in_row(condition, row) is not True:
             return f"left out by the block: {expression_text(condition)} is not true"
         return window_reason(node.window, row, t)
-
-    def _superseded(self, rows: str, row: Row, t: int) -> str:
-        """Say whether another revision of the row's event counts, or none."""
-        source = self._source_of(rows)
-        if source is None or not source.revisions:
-            return ""
-        if source.deleted and row[source.deleted] is True:
-            return "deleted: this revision takes the event back"
-        key = tuple(row[name] for name in source.key)
-        now = min(t, self._as_of)
-        names = [column.name for column in source.columns]
-        latest = max(
-            (
-                other
-                for other in self._machine.rows(source.name)
-                if tuple(other[name] for name in source.key) == key
-                and other.known is not None
-                and other.known <= now
-            ),
-            key=lambda other: order(other, (), names)[2:],
-            default=row,
-        )
-        same = all(latest[name] == row[name] for name in names)
-        return "" if same else "superseded by a later revision"
 
     def _given(self, node: ir.Aggregate, inputs: tuple[Any, ...] | None) -> tuple[bool, str]:
         """Say what a row in the window gives to the aggregate: itself, or nothing."""
@@ -267,40 +313,51 @@ class Tracer:
 
     def _table(self, node: ir.TableLookup, keys: Key, context: Context) -> Reading:
         value, problem = self._try(node, context)
-        table = self._sources[node.table]
-        t = context.t - node.offset
-        names = [column.name for column in table.columns]
-        rows = self._machine.rows(node.table)
-        own = [row for row in rows if tuple(row[name] for name in table.key) == keys]
-        held = [row for row in own if row.event is None or self._in_force(row, t)]
-        latest = max(held, key=lambda row: order(row, (), names), default=None)
-        verdicts = []
-        for row in own:
-            inside, reason = row is latest, ""
-            if row.event is not None and row is not latest:
-                known = unknown_reason(row, t, self._as_of)
-                late = future_reason(ir.LastWindow(1), row, t) if row.event > t else None
-                reason = late or known or "replaced by a later row"
-            elif row.event is not None and self._expired(node, table, row.event, t):
-                inside, reason = False, "too old: beyond its greatest age"
-            cells = tuple(
-                (column.name, row[column.name], column.type)
-                for column in table.columns
-                if column.name in (*table.key, node.column)
-            )
-            verdicts.append(Verdict(inside, row.event, cells, reason))
+        verdicts: list[Verdict] = []
+        others = 0
+        if None not in keys:
+            with self._scoped(node, keys, context.t):
+                table = self._sources[node.table]
+                rows = self._machine.rows(node.table)
+                own = [row for row in rows if tuple(row[name] for name in table.key) == keys]
+                verdicts = self._states(node, table, own, context.t - node.offset)
+                others = len(rows) - len(own)
         listed, left_out = self._nearest(verdicts)
+        given = tuple(ir.Literal(key, one.type) for key, one in zip(keys, node.keys, strict=True))
         return Reading(
-            expression_text(node),
+            expression_text(replace(node, keys=given)),
             node.table,
             False,
             value,
             node.type,
             problem,
             listed,
-            len(rows) - len(own),
+            others,
             left_out,
         )
+
+    def _states(
+        self, node: ir.TableLookup, table: ir.Source, own: Sequence[Row], t: int
+    ) -> list[Verdict]:
+        """Judge the states of one key of a table: the latest in force holds."""
+        names = [column.name for column in table.columns]
+        shown = [column for column in table.columns if column.name in (*table.key, node.column)]
+        held = [row for row in own if row.event is None or self._in_force(row, t)]
+        latest = max(held, key=lambda row: order(row, (), names), default=None)
+        verdicts = []
+        for row in own:
+            inside, reason = row is latest, ""
+            if row is not latest:
+                reason = "another row of the key"
+                if row.event is not None:
+                    known = unknown_reason(row, t, self._as_of)
+                    late = future_reason(ir.LastWindow(1), row, t) if row.event > t else None
+                    reason = late or known or "replaced by a later row"
+            elif row.event is not None and self._expired(node, table, row.event, t):
+                inside, reason = False, f"too old: {duration_text(t - row.event)} before t"
+            cells = tuple((column.name, row[column.name], column.type) for column in shown)
+            verdicts.append(Verdict(inside, row.event, cells, reason))
+        return verdicts
 
     def _in_force(self, row: Row, t: int) -> bool:
         assert row.event is not None
@@ -312,12 +369,6 @@ class Tracer:
         return bool(ages) and event < t - min(ages)
 
     # --- rows
-
-    def _source_of(self, rows: str) -> ir.Source | None:
-        """Return the source at the bottom of a chain of streams; None under a union."""
-        while rows in self._bases:
-            rows = self._bases[rows]
-        return self._sources.get(rows)
 
     def _cells(self, rows: str, node: ir.Aggregate, row: Row) -> tuple[Cell, ...]:
         """Return the key of a row and the columns that the aggregate reads, entity keys apart."""
@@ -343,14 +394,17 @@ class Tracer:
             if isinstance(part, ir.Column)
         ]
         names = [name for name in dict.fromkeys((*key, *read)) if name != time]
-        return tuple((name, row[name], types[name]) for name in names if name in types)
+        there = {*row.values, *row.compute}  # a request has only some of the columns
+        return tuple(
+            (name, row[name], types[name]) for name in names if name in types and name in there
+        )
 
     def _nearest(self, verdicts: list[Verdict]) -> tuple[tuple[Verdict, ...], tuple[int, int]]:
         """Keep the latest rows inside, and of the others those nearest to them in time order."""
         inside = [place for place, verdict in enumerate(verdicts) if verdict.inside]
         outside = [place for place, verdict in enumerate(verdicts) if not verdict.inside]
         kept = set(inside[-self._most :])
-        low, high = (min(kept), max(kept)) if kept else (len(verdicts), len(verdicts) - 1)
+        low, high = (inside[0], inside[-1]) if inside else (len(verdicts), len(verdicts) - 1)
         near = sorted(outside, key=lambda n: (max(low - n, n - high, 0), n))[: self._most]
         kept.update(near)
         left_out = (len(inside) - len(inside[-self._most :]), len(outside) - len(near))

@@ -16,10 +16,10 @@ def trace_lines(step: Step, indent: int = 0) -> list[str]:
     """Return a step, and below it, further in, what it reads."""
     pad = "  " * indent
     lines = [f"{pad}{_title(step)}"]
-    if step.feature is not None and not step.seen:
+    if step.feature is not None and step.cut != "told above":
         lines.append(f"{pad}  = {step.text}")
-    if step.seen:
-        lines.append(f"{pad}  (told above)")
+    if step.cut:
+        lines.append(f"{pad}  ({step.cut})")
     for part in step.parts:
         match part:
             case Step():
@@ -52,9 +52,11 @@ def reading_lines(reading: Reading, indent: int) -> list[str]:
     pad = "  " * indent
     lines = [f"{pad}{_reading_title(reading)}"]
     inside, outside = reading.left_out
+    rows = [f"{pad}  {line}" for line in _table(reading.verdicts)]
     if inside:
-        lines.append(f"{pad}  {_count(inside, 'earlier row')} in, not shown")
-    lines += [f"{pad}  {line}" for line in _table(reading.verdicts)]
+        first = next(at for at, verdict in enumerate(reading.verdicts) if verdict.inside)
+        rows.insert(first, f"{pad}  {_count(inside, 'earlier row')} in, not shown")
+    lines += rows
     if outside:
         lines.append(f"{pad}  {_count(outside, 'more row')} out, not shown")
     if reading.others:
@@ -112,8 +114,8 @@ def trace_json(step: Step) -> dict[str, Any]:
     }
     if step.feature is not None:
         found["expression"] = step.text
-    if step.seen:
-        found["seen"] = True
+    if step.cut:
+        found["cut"] = step.cut
     found["reads"] = [
         trace_json(part) if isinstance(part, Step) else _reading_json(part) for part in step.parts
     ]

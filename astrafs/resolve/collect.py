@@ -24,10 +24,17 @@ MAX_COMPARED = 300_000
 
 
 def suggest(found: Diagnostic, name: str, candidates: Iterable[str], span: Span) -> Diagnostic:
-    """Add "did you mean" with a fix to ``found`` if a candidate is near to ``name``."""
+    """Add "did you mean" with a fix to ``found`` if a candidate is near to ``name``.
+
+    Of a mapping to what has a ``span``, the place of the candidate is labelled too.
+    """
     near = closest(name, candidates)
     if near is None:
         return found
+    if isinstance(candidates, Mapping):
+        place = getattr(candidates[near], "span", None)
+        if isinstance(place, Span) and place.path:
+            found = found.label(place, f"`{near}` is declared here")
     return found.help(f"did you mean `{near}`?").fix(
         f"write `{near}`", Edit(span, near), safe=False
     )
@@ -56,8 +63,8 @@ def collect_symbols(
 ) -> Symbols:
     """Build the symbol tables of ``modules``; ``builtin_names`` may not be redefined by a ``fn``.
 
-    ``damaged`` holds the texts of modules with syntax errors: names that they seem to declare are
-    not reported as unknown.
+    ``damaged`` holds what was lost of modules with syntax errors: names that these texts seem to
+    declare are not reported as unknown.
     """
     symbols = Symbols()
     for tree in modules:

@@ -11,11 +11,12 @@ from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.model import Diagnostic, Edit, Sink
 from astrafs.plan.ir import FeatureId
 from astrafs.record import dataclass
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import (
     ENTITIES,
     FeatureSymbol,
+    Lost,
     ModuleScope,
     Symbol,
     SymbolKind,
@@ -189,13 +190,14 @@ class Expander:
         if entity is None:
             return
         block = _Block(scope, entity, tree)
-        if tree.labels:
-            self.sink.emit(unsupported(tree.entity.span, "`labels for`"))
-        elif not tree.items and scope.lost is None:
+        word = "label" if tree.labels else "feature"
+        if not tree.items and scope.lost is None:
             self.sink.emit(
                 codes.EMPTY_BLOCK.at(
-                    tree.entity.span, "no feature follows", title="the block has no features"
-                ).help("declare a feature in it, or remove the block")
+                    tree.entity.span,
+                    f"no {word} follows",
+                    title=f"the block has no {word}s",
+                ).help(f"declare a {word} in it, or remove the block")
             )
         self._expand_items(block, tree.items, {})
 
@@ -248,6 +250,8 @@ class Expander:
         self._templates.expansion = expansion
         name = filled(tree.name, loops, self._templates)
         if name is None and self.count <= MAX_FEATURES:
+            if tree.name.text not in self.symbols.unnamed:
+                self.symbols.unnamed[tree.name.text] = Lost(f"{tree.name.text}:")
             return
         if self.count > MAX_FEATURES:
             self.full = True
@@ -260,9 +264,6 @@ class Expander:
             )
             return
         assert name is not None
-        if block.tree.labels:
-            self.symbols.withheld.add((block.entity.qualified, name.text))
-            return
         annotations = read_annotations(tree.annotations, self.sink)
         symbol = FeatureSymbol(
             FeatureId(block.entity.qualified, name.text, tree.version or 1),
@@ -354,8 +355,6 @@ class Expander:
             if imported.name in target.feature_names or self.full:
                 continue
             imported.features = False
-            if any(name == imported.name for _, name in self.symbols.withheld):
-                continue
             found = codes.UNKNOWN_IMPORT.at(
                 imported.span,
                 "not declared there",
@@ -366,7 +365,7 @@ class Expander:
                 sink_help = f"`{target.name}` imports it itself: `use {origin}.{{{imported.name}}}`"
                 self.sink.emit(found.help(sink_help))
             else:
-                known = [*target.own, *target.feature_names]
+                known = {**dict.fromkeys(target.feature_names), **target.own}
                 self.sink.emit(suggest(found, imported.name, known, imported.span))
 
 

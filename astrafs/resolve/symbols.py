@@ -97,7 +97,7 @@ class FeatureSymbol:
 
 
 class Lost:
-    """Names that the text of a file with syntax errors seems to declare."""
+    """Names that the text which a syntax error cost seems to declare."""
 
     _DECLARED = re.compile(
         r"\b(?:source|table|stream|entity|request|unit|const|window|fn|view)\s{1,99}`?(\w{1,200})"
@@ -194,17 +194,18 @@ class Symbols:
 
     modules: dict[str, ModuleScope] = field(default_factory=dict)
     features: dict[str, dict[str, Versions]] = field(default_factory=dict)
-    withheld: set[tuple[str, str]] = field(default_factory=set)
-    """(entity, name) of features that were refused as a whole; references to them stay silent."""
     repeats: Repeats = field(default_factory=Repeats)
     compared: int = 0
     """How many names were compared for did-you-mean, which thousands of typos do not all get."""
+    unnamed: dict[str, Lost] = field(default_factory=dict)
+    """What features might be called whose templates do not expand to a name."""
     guessed: bool = False
     """Whether a missing name was passed over because a damaged file, any one, may declare it."""
 
     def is_lost(self, name: str) -> bool:
         """Whether a syntax error somewhere may have cost the declaration of ``name``."""
         lost = any(scope.lost is not None and name in scope.lost for scope in self.modules.values())
+        lost = lost or any(name in unnamed for unnamed in self.unnamed.values())
         self.guessed |= lost
         return lost
 

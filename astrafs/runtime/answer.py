@@ -75,28 +75,8 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
         bound = spine.bind(given, job.entity, request.time, request.keys)
         _no_clash(given, job.view)
     script = _script(program.plan, job, mode)
-    inputs = {name: _files(program, place, name) for name in script.inputs}
-    files = [file.path for _, found in inputs.values() for file in found]
-    quarantine = Quarantine(request.quarantine) if request.quarantine is not None else None
-    steps = Steps(request.progress, len(script.inputs) + len(script.steps) + 2)
-    with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
-        session.set_as_of(job.as_of)
-        for name in script.kernels:
-            kernel = KERNELS[name]
-            session.add_function(name, kernel.run, kernel.params, kernel.result)
-        readers: dict[str, SourceReader] = {}
-        for name, needed in script.inputs.items():
-            steps.next(f"reading {name}")
-            source = next(one for one in program.plan.sources if one.name == name)
-            readers[name] = SourceReader(
-                session,
-                source,
-                *inputs[name],
-                quarantine,
-                _expects(program, name),
-                program.sources.get(name),
-            )
-            readers[name].load(needed)
+    with loaded(program, place, script, job.as_of, request) as run:
+        session, steps = run.session, run.steps
         steps.next("reading the spine")
         own: pa.Table | None = None
         if given is not None:
@@ -104,7 +84,7 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             own = own_columns(given, _typed(session, given, bound))
         elif job.grid is not None:
             _make_grid(session, job.grid)
-        _run(session, script, readers, steps, _spans(program))
+        run.execute()
         steps.next("writing the result")
         query, columns = _result_query(job, script, mode)
         schema = pa.schema(
@@ -118,11 +98,65 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
         yield Answer(
             schema,
             result.zipped(rows, own, [type_ for _, type_ in columns], schema),
-            {name: found for name, (_, found) in inputs.items()},
+            run.inputs,
             given,
             given_file,
-            tuple(quarantine.found) if quarantine is not None else (),
+            run.quarantined,
         )
+
+
+@dataclass(slots=True)
+class Run:
+    """A session that has read what a script needs."""
+
+    program: Program
+    script: Script
+    session: Session
+    steps: Steps
+    readers: dict[str, SourceReader]
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    quarantine: Quarantine | None
+
+    def execute(self) -> None:
+        """Execute the script's steps."""
+        spans = feature_spans(self.program)
+        _run(self.session, self.script, self.readers, self.steps, spans)
+
+    @property
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """What has been set aside."""
+        return tuple(self.quarantine.found) if self.quarantine is not None else ()
+
+
+@contextlib.contextmanager
+def loaded(
+    program: Program, place: Place, script: Script, as_of: int, request: Request
+) -> Iterator[Run]:
+    """Open a session and read the sources of ``script`` into it; everything is removed afterwards."""
+    inputs = {name: source_files(program, place, name) for name in script.inputs}
+    files = [file.path for _, found in inputs.values() for file in found]
+    quarantine = Quarantine(request.quarantine) if request.quarantine is not None else None
+    steps = Steps(request.progress, len(script.inputs) + len(script.steps) + 2)
+    with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
+        session.set_as_of(as_of)
+        for name in script.kernels:
+            kernel = KERNELS[name]
+            session.add_function(name, kernel.run, kernel.params, kernel.result)
+        readers: dict[str, SourceReader] = {}
+        for name, needed in script.inputs.items():
+            steps.next(f"reading {name}")
+            source = next(one for one in program.plan.sources if one.name == name)
+            readers[name] = SourceReader(
+                session,
+                source,
+                *inputs[name],
+                quarantine,
+                expects_written(program, name),
+                program.sources.get(name),
+            )
+            readers[name].load(needed)
+        found = {name: read for name, (_, read) in inputs.items()}
+        yield Run(program, script, session, steps, readers, found, quarantine)
 
 
 def _script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
@@ -173,7 +207,7 @@ def _no_clash(given: Spine, view: ir.View) -> None:
         )
 
 
-def _files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputFile, ...]]:
+def source_files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputFile, ...]]:
     """Return the format and the files of source ``name``, overrides applied."""
     binding = program.bindings[name]
     override = place.overrides.get(name, SourceOverride())
@@ -193,7 +227,7 @@ def _files(program: Program, place: Place, name: str) -> tuple[str, tuple[InputF
         raise AstrafsError(*(replace(one, primary=label) for one in error.diagnostics)) from None
 
 
-def _expects(program: Program, name: str) -> tuple[str, ...]:
+def expects_written(program: Program, name: str) -> tuple[str, ...]:
     """Return the ``expect`` conditions of a source as they were written."""
     origin = program.sources.get(name)
     if origin is None:
@@ -203,7 +237,7 @@ def _expects(program: Program, name: str) -> tuple[str, ...]:
     return tuple(" ".join(text.split()) for text in texts)
 
 
-def _spans(program: Program) -> dict[str, Span]:
+def feature_spans(program: Program) -> dict[str, Span]:
     """Return where each feature was written, by the name that steps give it."""
     return {str(feature): origin.name for feature, origin in program.features.items()}
 

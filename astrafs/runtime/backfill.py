@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,7 +43,7 @@ def to_table(
 ) -> tuple[pa.Table, tuple[Quarantined, ...]]:
     """Run ``request`` and return the whole result, and what was set aside."""
     job = check(program.plan, request)
-    with _placed(program), compute(program, place, job) as answer:
+    with placed(program), compute(program, place, job) as answer:
         table = pa.Table.from_batches(list(answer.batches), answer.schema)
         paths.check_unchanged(_all_files(answer), place.root)
         return table, answer.quarantined
@@ -61,9 +61,9 @@ def to_file(
     beside: atomic.AtomicFile | None = None
     try:
         beside = atomic.AtomicFile(target.with_name(target.name + ".manifest.json"))
-        with _placed(program), compute(program, place, job) as answer:
+        with placed(program), compute(program, place, job) as answer:
             _refuse_input(target, answer)
-            hashed = _hashed(answer)
+            hashed = hashed_inputs(answer.inputs)
             digest, rows = TableDigest(answer.schema), 0
             with (
                 atomic.refused(target),
@@ -78,7 +78,7 @@ def to_file(
             manifest = Manifest(
                 view=job.view.name,
                 view_identity=identity.view_identity(program.plan, job.view.name),
-                features=_identities(program.plan, job.view),
+                features=feature_identities(program.plan, job.view),
                 mode=_mode(job),
                 as_of=iso(job.as_of),
                 inputs=hashed,
@@ -111,7 +111,7 @@ def to_file(
 
 
 @contextlib.contextmanager
-def _placed(program: Program) -> Iterator[None]:
+def placed(program: Program) -> Iterator[None]:
     """Give errors the texts of the program, which they point into."""
     try:
         yield
@@ -136,10 +136,11 @@ def _all_files(answer: Answer) -> tuple[InputFile, ...]:
     return (*own, *(file for files in answer.inputs.values() for file in files))
 
 
-def _hashed(answer: Answer) -> tuple[HashedInput, ...]:
+def hashed_inputs(inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[HashedInput, ...]:
+    """Return the files that were read, by source, with their digests."""
     done: dict[Path, str] = {}
     found = []
-    for name, files in sorted(answer.inputs.items()):
+    for name, files in sorted(inputs.items()):
         for file in files:
             if file.path not in done:
                 done[file.path] = paths.sha256(file)
@@ -182,7 +183,7 @@ def _mode(job: Job) -> dict[str, object]:
     return facts
 
 
-def _identities(plan: ir.Plan, view: ir.View) -> dict[str, str]:
+def feature_identities(plan: ir.Plan, view: ir.View) -> dict[str, str]:
     """Return the identity of the feature behind each output; key columns have none."""
     known = identity.feature_identities(plan)
     return {

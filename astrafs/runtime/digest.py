@@ -110,6 +110,12 @@ def _add(digest: Any, array: pa.Array) -> None:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         _add_numbers(digest, pc.list_value_length(array).cast(pa.int64()))
         return _add(digest, array.flatten())
+    if pa.types.is_map(kind):
+        offsets = array.offsets.to_numpy()
+        digest.update(np.diff(offsets).astype("<i8").tobytes())
+        first, last = int(offsets[0]), int(offsets[-1])
+        _add(digest, array.keys.slice(first, last - first))
+        return _add(digest, array.items.slice(first, last - first))
     # Rare nested types of a spine's own columns: their values in the one printed form.
     return _add_strings(
         digest, pa.array([repr(value) for value in array.to_pylist()], pa.large_binary())

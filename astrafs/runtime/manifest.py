@@ -14,9 +14,11 @@ import duckdb
 import pyarrow as pa
 
 from astrafs._version import __version__
+from astrafs.plan import ir
 from astrafs.record import dataclass
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.paths import InputFile
+from astrafs.runtime.times import iso
 from astrafs.values import zones
 
 SCHEMA_VERSION = 1
@@ -54,34 +56,16 @@ class Manifest:
     def text(self) -> str:
         """Return the manifest as JSON text, keys sorted."""
         document = {
-            "manifest_version": SCHEMA_VERSION,
-            "compiler": {"name": "astrafs", "version": __version__},
-            "engine": {
-                "duckdb": duckdb.__version__,
-                "pyarrow": pa.__version__,
-                "tzdata": zones.version(),
-            },
+            **_made_by(),
             "view": {"name": self.view, "identity": self.view_identity},
             "features": dict(self.features),
             "as_of": self.as_of,
             "rows_from": dict(self.mode),
             "spine": None if self.spine is None else dict(self.spine),
-            "inputs": [
-                {
-                    "source": one.source,
-                    "path": one.file.shown,
-                    "bytes": one.file.size,
-                    "sha256": one.sha256,
-                }
-                for one in self.inputs
-            ],
-            "quarantined": [
-                {"source": one.source, "rule": one.rule, "rows": one.count}
-                for one in self.quarantined
-            ],
+            **_made_from(self.inputs, self.quarantined),
             "result": {
                 "rows": self.rows,
-                "columns": [{"name": field.name, "type": str(field.type)} for field in self.schema],
+                "columns": _columns(self.schema),
                 "digest": self.digest,
                 "file": {
                     "name": self.file_name,
@@ -91,4 +75,113 @@ class Manifest:
                 },
             },
         }
-        return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        return _json(document)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSplit:
+    """One file of a dataset; ``immature`` counts the undecided labels by name."""
+
+    name: str
+    rows: int
+    immature: Mapping[str, int]
+    digest: str
+    file_name: str
+    file_format: str
+    file_bytes: int
+    file_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetManifest:
+    """What the files of a dataset depend on, and what they hold."""
+
+    dataset: ir.Dataset
+    dataset_identity: str
+    view_identity: str
+    features: Mapping[str, str]
+    as_of: str
+    inputs: Sequence[HashedInput]
+    quarantined: Sequence[Quarantined]
+    schema: pa.Schema
+    gap: int
+    splits: Sequence[WrittenSplit]
+
+    def text(self) -> str:
+        """Return the manifest as JSON text, keys sorted."""
+        dataset = self.dataset
+        split = None
+        if dataset.train_before is not None and dataset.test_from is not None:
+            split = {
+                "train_before": iso(dataset.train_before),
+                "test_from": iso(dataset.test_from),
+                "rows_in_the_gap": self.gap,
+            }
+        document = {
+            **_made_by(),
+            "dataset": {"name": dataset.name, "identity": self.dataset_identity},
+            "view": {"name": dataset.view, "identity": self.view_identity},
+            "features": dict(self.features),
+            "as_of": self.as_of,
+            "spine": {"rows_of": dataset.spine},
+            "split": split,
+            "labels": [
+                {"name": one.name, "horizon_us": one.horizon, "known": list(one.known)}
+                for one in dataset.labels
+            ],
+            **_made_from(self.inputs, self.quarantined),
+            "columns": _columns(self.schema),
+            "results": [
+                {
+                    "split": one.name,
+                    "rows": one.rows,
+                    "immature_labels": dict(one.immature),
+                    "digest": one.digest,
+                    "file": {
+                        "name": one.file_name,
+                        "format": one.file_format,
+                        "bytes": one.file_bytes,
+                        "sha256": one.file_sha256,
+                    },
+                }
+                for one in self.splits
+            ],
+        }
+        return _json(document)
+
+
+def _made_by() -> dict[str, Any]:
+    return {
+        "manifest_version": SCHEMA_VERSION,
+        "compiler": {"name": "astrafs", "version": __version__},
+        "engine": {
+            "duckdb": duckdb.__version__,
+            "pyarrow": pa.__version__,
+            "tzdata": zones.version(),
+        },
+    }
+
+
+def _made_from(inputs: Sequence[HashedInput], aside: Sequence[Quarantined]) -> dict[str, Any]:
+    return {
+        "inputs": [
+            {
+                "source": one.source,
+                "path": one.file.shown,
+                "bytes": one.file.size,
+                "sha256": one.sha256,
+            }
+            for one in inputs
+        ],
+        "quarantined": [
+            {"source": one.source, "rule": one.rule, "rows": one.count} for one in aside
+        ],
+    }
+
+
+def _columns(schema: pa.Schema) -> list[dict[str, str]]:
+    return [{"name": field.name, "type": str(field.type)} for field in schema]
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

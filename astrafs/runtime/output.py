@@ -1,9 +1,11 @@
-"""Writing a result: Parquet, CSV or Arrow, the same bytes for the same rows."""
+"""Writing a result: Parquet, CSV, JSON lines or Arrow, the same bytes for the same rows."""
 
 from __future__ import annotations
 
 import base64
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,10 +19,12 @@ import pyarrow.parquet as pq
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 
-FORMATS = ("parquet", "csv", "arrow")
+FORMATS = ("parquet", "csv", "jsonl", "arrow")
 _ENDINGS = {
     ".parquet": "parquet",
     ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
@@ -34,14 +38,15 @@ def format_of(path: Path, given: str | None) -> str:
         if found is None:
             raise AstrafsError(
                 codes.BAD_VALUE.nowhere(f"`{path.name}` ends in nothing that tells a format").help(
-                    "end it in .parquet, .csv or .arrow, or name the format: `--format parquet`"
+                    "end it in .parquet, .csv, .jsonl or .arrow, or name the format: "
+                    "`--format parquet`"
                 )
             )
         return found
     if given not in FORMATS:
         raise AstrafsError(
             codes.BAD_VALUE.nowhere(f"`{given}` is no output format").help(
-                "use parquet, csv or arrow"
+                "use parquet, csv, jsonl or arrow"
             )
         )
     return given
@@ -77,11 +82,16 @@ class Writer:
                     include_header=True, delimiter=",", quoting_style="needed"
                 )
                 self._inner = pyarrow.csv.CSVWriter(path, self._schema, write_options=options)
+            case "jsonl":
+                self._inner = path.open("wb")
             case _:
                 self._inner = pa.ipc.new_file(path, schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the next rows."""
+        if self._format == "jsonl":
+            self._inner.write(_lines(batch))
+            return
         if self._format == "csv":
             columns = [_text(column) for column in batch.columns]
             batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
@@ -138,10 +148,74 @@ def _text(column: pa.Array) -> pa.Array:
         values = [None if v is None else base64.b64encode(v).decode() for v in column.to_pylist()]
         return pa.array(values, pa.string())
     if pa.types.is_nested(kind):
-        values = [
-            None if v is None else json.dumps(v, ensure_ascii=False, default=str)
-            for v in column.to_pylist()
-        ]
+        values = [None if value is None else _json(value) for value in _plain(column)]
         return pa.array(values, pa.string())
     target = _text_type(kind)
     return column if kind == target else column.cast(target)
+
+
+def _lines(batch: pa.RecordBatch) -> bytes:
+    """Return the rows as JSON objects, one to a line."""
+    names = batch.schema.names
+    rows = zip(*(_plain(column) for column in batch.columns), strict=True)
+    return "".join(_json(dict(zip(names, row, strict=True))) + "\n" for row in rows).encode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    """Return the values as JSON has them: lists, maps as objects, texts as in a CSV file, a NaN as
+    null.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type))
+    if pa.types.is_map(kind):
+        keys, items = _plain(column.keys), _plain(column.items)
+        names = [_name(key) for key in keys]
+        return _grouped(
+            column,
+            lambda start, stop: dict(zip(names[start:stop], items[start:stop], strict=True)),
+        )
+    if pa.types.is_fixed_size_list(kind):
+        size = kind.list_size
+        flat = _plain(column.values[column.offset * size : (column.offset + len(column)) * size])
+        there = column.is_valid().to_pylist()
+        return [flat[n * size : (n + 1) * size] if there[n] else None for n in range(len(column))]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        flat = _plain(column.values)
+        return _grouped(column, lambda start, stop: flat[start:stop])
+    if pa.types.is_struct(kind):
+        parts = [_plain(pc.struct_field(column, [place])) for place in range(kind.num_fields)]
+        there = column.is_valid().to_pylist()
+        fields = [field.name for field in kind]
+        rows = zip(there, *parts, strict=True)
+        return [dict(zip(fields, row, strict=True)) if valid else None for valid, *row in rows]
+    if pa.types.is_float32(kind):
+        # With the digits of a float32: 0.1, not 0.10000000149011612.
+        values = column.to_numpy(zero_copy_only=False)
+        there = column.is_valid().to_pylist()
+        return [
+            float(str(value)) if valid and math.isfinite(value) else None
+            for value, valid in zip(values, there, strict=True)
+        ]
+    found: list[Any] = _text(column).to_pylist()
+    if pa.types.is_floating(kind):
+        return [None if value is None or not math.isfinite(value) else value for value in found]
+    return found
+
+
+def _grouped(column: pa.Array, group: Callable[[int, int], Any]) -> list[Any]:
+    """Return what ``group`` makes of the elements of each list or map, None for a null."""
+    offsets = column.offsets.to_pylist()
+    there = column.is_valid().to_pylist()
+    return [
+        group(offsets[place], offsets[place + 1]) if there[place] else None
+        for place in range(len(column))
+    ]
+
+
+def _name(key: Any) -> str:
+    return key if isinstance(key, str) else _json(key)

@@ -18,6 +18,7 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.record import dataclass
 from astrafs.runtime.conversions import JSON, TEXT
+from astrafs.runtime.nested import map_types
 from astrafs.runtime.session import Session
 
 FORMATS = ("parquet", "csv", "jsonl")
@@ -121,8 +122,8 @@ def _parquet_columns(
         f"opening {path.name}",
     )
     if durations:
-        stored = _stored_schema(path)
-        found = [(name, _duration(stored, name) or kind) for name, kind in found]
+        stored = {field.name: field.type for field in _stored_schema(path)}
+        found = [(name, _stored(stored.get(name, pa.null()), kind)) for name, kind in found]
     return tuple(found)
 
 
@@ -135,14 +136,18 @@ def _stored_schema(path: Path) -> pa.Schema:
         ) from None
 
 
-def _duration(schema: pa.Schema, name: str) -> str | None:
-    """Return ``DURATION:unit`` where Arrow wrote the column as one; the engine sees a plain
-    integer.
+def _stored(kind: pa.DataType, engine: str) -> str:
+    """Return the physical type of a column of Arrow type ``kind``, which the engine sees as
+    ``engine``: ``DURATION:unit`` where Arrow wrote durations, plain integers to the engine.
     """
-    place = schema.get_field_index(name)
-    if place >= 0 and pa.types.is_duration(schema.field(place).type):
-        return f"DURATION:{schema.field(place).type.unit}"
-    return None
+    if pa.types.is_duration(kind):
+        return f"DURATION:{kind.unit}"
+    if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and engine.endswith("]"):
+        return _stored(kind.value_type, engine[: engine.rindex("[")]) + "[]"
+    if pa.types.is_map(kind) and engine.startswith("MAP("):
+        key, value = map_types(engine)
+        return f"MAP({_stored(kind.key_type, key)}, {_stored(kind.item_type, value)})"
+    return engine
 
 
 def header(path: Path) -> tuple[str, ...]:

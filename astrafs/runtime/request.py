@@ -78,13 +78,7 @@ def check(plan: ir.Plan, request: Request) -> Job:
     view = find_view(plan, request.view)
     entity = next(entity for entity in plan.entities if entity.name == view.entity)
     chosen = _pick(view, request.features)
-    if request.as_of is None:
-        raise AstrafsError(
-            codes.BAD_REQUEST.nowhere("the knowledge cutoff is missing").help(
-                "name it: `--as-of 2026-01-01T00:00:00Z`, or `as_of=...` in Python"
-            )
-        )
-    as_of = instant(request.as_of, "as-of")
+    as_of = check_as_of(request)
     if request.limit is not None and request.limit < 0:
         raise AstrafsError(codes.BAD_REQUEST.nowhere(f"the limit is {request.limit}, below zero"))
     if request.time_zone and request.time_zone not in UNIX_ZONES and not exists(request.time_zone):
@@ -95,6 +89,17 @@ def check(plan: ir.Plan, request: Request) -> Job:
             )
         )
     return Job(request, chosen, entity, as_of, _grid(request))
+
+
+def check_as_of(request: Request) -> int:
+    """Return the knowledge cutoff in microseconds; raises :class:`AstrafsError` for none."""
+    if request.as_of is None:
+        raise AstrafsError(
+            codes.BAD_REQUEST.nowhere("the knowledge cutoff is missing").help(
+                "name it: `--as-of 2026-01-01T00:00:00Z`, or `as_of=...` in Python"
+            )
+        )
+    return instant(request.as_of, "as-of")
 
 
 def _check_kinds(request: Request) -> None:

@@ -40,6 +40,12 @@ def arrow_type(type_: Type) -> pa.DataType:
             return pa.duration("us")
         case Kind.KEY if len(type_.parts) == 1:
             return arrow_type(type_.parts[0])
+        case Kind.LIST:
+            return pa.list_(arrow_type(type_.parts[0]))
+        case Kind.MAP:
+            return pa.map_(arrow_type(type_.parts[0]), arrow_type(type_.parts[1]))
+        case Kind.VECTOR:
+            return pa.list_(pa.float32(), type_.precision)
         case _:
             raise TypeError(f"{type_} does not leave the engine")
 
@@ -59,8 +65,30 @@ def from_engine(column: pa.Array, type_: Type) -> pa.Array:
             return column.cast(pa.int32()).view(target)
         case Kind.FLOAT:
             raise TypeError(f"the engine gave {column.type} for a float")
+        case Kind.LIST:
+            values = from_engine(column.values, plain.parts[0])
+            return pa.ListArray.from_arrays(_offsets(column), values, target, mask=_nulls(column))
+        case Kind.MAP:
+            keys, values = (
+                from_engine(part, type_)
+                for part, type_ in zip((column.keys, column.items), plain.parts, strict=True)
+            )
+            return pa.MapArray.from_arrays(
+                _offsets(column), keys, values, target, mask=_nulls(column)
+            )
         case _:
             return column.cast(target)
+
+
+def _offsets(column: pa.Array) -> pa.Array:
+    """Return the offsets of a list or map in an array of its own: a slice is refused beside
+    nulls.
+    """
+    return pa.array(column.offsets.to_numpy(), pa.int32())
+
+
+def _nulls(column: pa.Array) -> pa.Array | None:
+    return column.is_null() if column.null_count else None
 
 
 def chunks(batches: Iterable[pa.RecordBatch], rows: int = CHUNK) -> Iterator[pa.RecordBatch]:

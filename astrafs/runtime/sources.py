@@ -30,12 +30,13 @@ from astrafs.runtime.contracts import (
     Violation,
     examples_of,
 )
-from astrafs.runtime.conversions import TEXT, Conversion, Problem, Refusal, convert
+from astrafs.runtime.conversions import TEXT, Conversion, Problem, Refusal
+from astrafs.runtime.nested import convert, element_problems
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.physical import FILE, Group, all_columns, describe, other_separator
 from astrafs.runtime.session import Session
 from astrafs.source import Span
-from astrafs.typesys import Kind
+from astrafs.typesys import Kind, Type
 
 AS_OF = "CAST(getvariable('as_of') AS BIGINT)"
 
@@ -101,7 +102,7 @@ class SourceReader:
         except AstrafsError as error:
             raise self._with_file(error) from None
         self._judge_rows()
-        if not self.source.table:
+        if not self.source.table and not self.source.revisions:
             self._judge_key()
         return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
 
@@ -146,7 +147,7 @@ class SourceReader:
     def _open(self) -> None:
         wanted = [_physical(column) for column in self.source.columns]
         durations = [
-            _physical(column) for column in self.source.columns if column.type.kind is Kind.DURATION
+            _physical(column) for column in self.source.columns if _has_durations(column.type)
         ]
         paths = [file.path for file in self.files]
         try:
@@ -433,6 +434,15 @@ def _column_rules(column: ir.SourceColumn) -> Iterator[tuple[Rule, str]]:
         values = ", ".join(text(value) for value in column.type.values)
         words = f"`{column.name}` is one of {', '.join(column.type.values)}"
         yield Rule(f"{column.name}.enum", words, (column.name,)), f"{name} NOT IN ({values})"
+    for rule, condition in element_problems(column.type, name):
+        words = f"`{column.name}` {rule}"
+        yield Rule(f"{column.name}.elements", words, (column.name,)), condition
+
+
+def _has_durations(type_: Type) -> bool:
+    return type_.kind is Kind.DURATION or (
+        type_.is_nested and any(map(_has_durations, type_.parts))
+    )
 
 
 def _physical(column: ir.SourceColumn) -> str:

@@ -21,8 +21,8 @@ from astrafs.runtime.conversions import (
     Conversion,
     Problem,
     Refusal,
-    convert,
 )
+from astrafs.runtime.nested import convert, element_problems
 from astrafs.runtime.session import Session
 from astrafs.runtime.spine_input import Spine
 from astrafs.runtime.zones import UNIX_ZONES
@@ -157,6 +157,8 @@ def _problems(
         listed = ", ".join(text(value) for value in column.type.values)
         words = f"{label} is one of {', '.join(column.type.values)}"
         yield _Problem(words, f"{name} NOT IN ({listed})", column)
+    for rule, condition in element_problems(column.type, name):
+        yield _Problem(f"{label} {rule}", condition, column)
 
 
 def _helps(problem: Problem, column: SpineColumn, library: str) -> tuple[str, ...]:

@@ -4,34 +4,31 @@ agree to the last bit.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 import pyarrow as pa
 
 from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.script import Script
-from astrafs.deep import deeply
+from astrafs.deep import deeper
 from astrafs.diagnostics.codes import ALL
-from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError, Diagnostic, Label
-from astrafs.kernels.registry import KERNELS
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.leakage.evaluate import UnknownValueError, value_of
 from astrafs.plan import ir
 from astrafs.plan.probe import PROBE, probe_feature, with_probe
 from astrafs.plan.program import Program
+from astrafs.plan.prune import prune
 from astrafs.plan.tests import VALUE, Expectation, TestCase
 from astrafs.reference.interpreter import Interpreter
 from astrafs.reference.trace import Step, Tracer
-from astrafs.runtime.blame import blame
 from astrafs.runtime.inline import load_rows
+from astrafs.runtime.scripts import ScriptRunner, all_rows
 from astrafs.runtime.session import Session
-from astrafs.source import Span
+from astrafs.values.bits import bits
 from astrafs.values.errors import ValueFailure
 
 
@@ -90,14 +87,18 @@ def run_tests(
     program: Program, cases: Sequence[TestCase], engines: Sequence[Engine]
 ) -> Iterator[TestOutcome]:
     """Yield the outcome of each test, in order; one session serves them all."""
-    runs = {Engine.REFERENCE: _by_reference, Engine.DUCKDB: _by_duckdb}
     with Session((), threads=1) as session:
         machine = _Machine(session, program)
         for case in cases:
-            found = {
-                engine: runs[engine](machine if engine is Engine.DUCKDB else program, case)
-                for engine in engines
-            }
+            found: dict[Engine, list[Got]] = {}
+            for engine in engines:
+                match engine:
+                    case Engine.REFERENCE:
+                        found[engine] = _by_reference(program, case)
+                    case Engine.DUCKDB:
+                        found[engine] = _by_duckdb(machine, case)
+                    case _:
+                        assert_never(engine)
             yield TestOutcome(
                 case,
                 tuple(
@@ -111,19 +112,7 @@ def canonical(got: Got) -> object:
     """Return something hashable that is equal exactly where two answers have the same bits."""
     if got.problem is not None:
         return ("problem", got.problem.code.id)
-    return _bits(got.value)
-
-
-def _bits(value: Any) -> object:
-    match value:
-        case float():
-            return struct.pack("<d", value)
-        case dict():
-            return ("map", *((_bits(key), _bits(one)) for key, one in value.items()))
-        case list() | tuple():
-            return ("list", *map(_bits, value))
-        case _:
-            return (type(value).__name__, value)
+    return bits(got.value)
 
 
 def _is_true(expectation: Expectation, value: Any) -> bool:
@@ -149,9 +138,8 @@ def _by_reference(program: Program, case: TestCase) -> list[Got]:
     for place, expectation in enumerate(case.expects):
         machine = Interpreter(plan, data, expectation.as_of)
         try:
-            found.append(
-                Got(deeply(lambda m=machine, p=place, e=expectation: _ask(m, p, e.at)))  # type: ignore[misc]
-            )
+            with deeper():
+                found.append(Got(machine.feature(probe_feature(place), (), expectation.at)))
         except ValueFailure as failure:
             code = ALL[failure.code]
             found.append(Got(problem=code.nowhere(f"{code.title}: {failure.message}")))
@@ -166,99 +154,84 @@ def trace(program: Program, case: TestCase, place: int, text: str) -> Step:
     plan = with_probe(program.plan, [(expectation.expression, expectation.type)])
     machine = Interpreter(plan, rows_of(case), expectation.as_of)
     tracer = Tracer(plan, machine, expectation.as_of)
-    return deeply(lambda: tracer.expression(probe_feature(0), text, expectation.at))
-
-
-def _ask(machine: Interpreter, place: int, at: int) -> Any:
-    return machine.feature(probe_feature(place), (), at)
+    with deeper():
+        return tracer.expression(probe_feature(0), text, expectation.at)
 
 
 # --- DuckDB ---------------------------------------------------------------------------------------
 
 
 class _Machine:
-    """A session, the kernels it has, and the scripts compiled so far."""
+    """A session, and the scripts compiled so far."""
 
     def __init__(self, session: Session, program: Program) -> None:
-        self.session = session
-        self.program = program
-        self.sources = {source.name: source for source in program.plan.sources}
-        self.spans: dict[str, Span] = {
-            str(feature): origin.name for feature, origin in program.features.items()
-        }
-        self._kernels: set[str] = set()
+        self._session = session
+        self._program = program
+        self._runner = ScriptRunner(session, program)
+        self._sources = {source.name: source for source in program.plan.sources}
         self._scripts: dict[tuple[ir.Expr, ...], Script] = {}
 
-    def script(self, expectations: Sequence[Expectation]) -> Script:
-        """Return the script that computes the expressions; kernels are ready afterwards."""
-        key = tuple(one.expression for one in expectations)
-        if key not in self._scripts:
-            plan = with_probe(self.program.plan, [(one.expression, one.type) for one in expectations])
-            self._scripts[key] = compile_view(plan, PROBE)
-        script = self._scripts[key]
-        for name in script.kernels:
-            if name not in self._kernels:
-                kernel = KERNELS[name]
-                self.session.add_function(name, kernel.run, kernel.params, kernel.result)
-                self._kernels.add(name)
-        return script
+    def answer(self, case: TestCase, asked: Sequence[Expectation], cutoff: int) -> list[Got]:
+        """Answer expectations under one cutoff; a failure is told for each by itself."""
+        try:
+            return self._together(case, asked, cutoff)
+        except AstrafsError as error:
+            if len(asked) == 1:
+                return [Got(problem=error.diagnostics[0])]
+        return [got for one in asked for got in self.answer(case, [one], one.as_of)]
 
-    def answer(self, case: TestCase, expectations: Sequence[Expectation]) -> list[Got]:
-        """Answer expectations of one time and cutoff; a failure is told for each by itself."""
-        script = self.script(expectations)
-        self.session.set_as_of(expectations[0].as_of)
-        spine = pa.table({"@row": pa.array([0], pa.int64()), "@t": [expectations[0].at]})
-        self.session.register("spine", spine)
+    def _together(self, case: TestCase, asked: Sequence[Expectation], cutoff: int) -> list[Got]:
+        """Evaluate every expression at every time, in one script."""
+        distinct = {one.expression: one for one in asked}
+        places = {expression: place for place, expression in enumerate(distinct)}
+        times = list(dict.fromkeys(one.at for one in asked))
+        script = self._script(list(distinct.values()))
+        session = self._session
+        session.set_as_of(cutoff)
+        numbers = pa.array(list(range(len(times))), pa.int64())
+        session.register("spine", pa.table({"@row": numbers, "@t": pa.array(times, pa.int64())}))
+        self._runner.prepare(*script.kernels)  # a transaction would forget them again
         # One transaction, never committed: cheaper than dropping every relation.
-        self.session.run("BEGIN", "beginning")
+        session.run("BEGIN", "beginning")
         try:
             data = rows_of(case)
             for name in script.inputs:
-                load_rows(self.session, self.sources[name], data.get(name, ()))
-            return [Got(value) for value in self._run(script, len(expectations))]
-        except AstrafsError as error:
-            if len(expectations) == 1:
-                return [Got(problem=error.diagnostics[0])]
+                load_rows(session, self._sources[name], data.get(name, ()))
+            self._runner.run(script)
+            listed = ", ".join(ident(f"v{place}") for place in range(len(distinct)))
+            rows = all_rows(session, f'SELECT {listed} FROM {ident(script.result)} ORDER BY "@row"')
         finally:
-            self.session.run("ROLLBACK", "forgetting everything")
-            self.session.unregister("spine")
-        return [got for one in expectations for got in self.answer(case, [one])]
+            session.run("ROLLBACK", "forgetting everything")
+            session.unregister("spine")
+        return [Got(rows[times.index(one.at)][places[one.expression]]) for one in asked]
 
-    def _run(self, script: Script, count: int) -> tuple[Any, ...]:
-        for step in script.steps:
-            try:
-                self.session.run(step.sql, f"computing {step.comment.splitlines()[0]}")
-            except AstrafsError as error:
-                raise blame(self.session, step, error, self.spans) from None
-            for check in script.checks:
-                if check.after == step.name and self.session.rows(check.sql, "checking the rows"):
-                    raise self._broken(check.source, check.rule)
-        listed = ", ".join(ident(f"v{place}") for place in range(count))
-        query = f"SELECT {listed} FROM {ident(script.result)}"
-        (batch,) = self.session.stream(query, "reading the result")
-        return tuple(_plain(column.to_pylist()[0], column.type) for column in batch.columns)
+    def cutoffs(self, case: TestCase) -> dict[int, list[int]]:
+        """Group the expectations of a test (by their places) under cutoffs.
 
-    def _broken(self, source: str, rule: str) -> AstrafsError:
-        found = codes.CONTRACT_BROKEN.nowhere(f"source `{source}`: a row breaks a contract")
-        origin = self.program.sources.get(source)
-        if origin is not None:
-            found = Diagnostic(found.code, found.title, Label(origin.name, "declared here"))
-        return AstrafsError(found.note(f"rule: {rule}"))
+        What was unknown at t is unseen at t whatever the cutoff, so that all cutoffs from t on are
+        one; but a label looks beyond t.
+        """
+        asked = [(one.expression, one.type) for one in case.expects]
+        probed = with_probe(self._program.plan, asked)
+        forward = any(one.label for one in prune(probed, views=[PROBE]).features)
+        latest = max((max(one.at, one.as_of) for one in case.expects), default=0)
+        groups: dict[int, list[int]] = {}
+        for place, one in enumerate(case.expects):
+            free = one.as_of >= one.at and not forward
+            groups.setdefault(latest if free else one.as_of, []).append(place)
+        return groups
 
-
-def _plain(value: Any, type_: pa.DataType) -> Any:
-    """Return an engine value as the reference has it: a map as a dict in its order."""
-    return dict(value) if pa.types.is_map(type_) and value is not None else value
+    def _script(self, expectations: Sequence[Expectation]) -> Script:
+        key = tuple(one.expression for one in expectations)
+        if key not in self._scripts:
+            asked = [(one.expression, one.type) for one in expectations]
+            self._scripts[key] = compile_view(with_probe(self._program.plan, asked), PROBE)
+        return self._scripts[key]
 
 
 def _by_duckdb(machine: _Machine, case: TestCase) -> list[Got]:
     answers: dict[int, Got] = {}
-    places = sorted(
-        range(len(case.expects)), key=lambda n: (case.expects[n].as_of, case.expects[n].at, n)
-    )
-    for _, group in groupby(places, lambda n: (case.expects[n].as_of, case.expects[n].at)):
-        asked = list(group)
-        answers.update(
-            zip(asked, machine.answer(case, [case.expects[n] for n in asked]), strict=True)
-        )
+    for cutoff, places in machine.cutoffs(case).items():
+        asked = [case.expects[place] for place in places]
+        answers.update(zip(places, machine.answer(case, asked, cutoff), strict=True))
     return [answers[place] for place in range(len(case.expects))]

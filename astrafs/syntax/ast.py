@@ -622,11 +622,12 @@ class ViewDecl:
 
 @dataclass(frozen=True, slots=True)
 class DatasetDecl:
-    """``dataset NAME view V spine S label ... split train before T, test from T``."""
+    """``dataset NAME view V spine S [by col] label ... split train before T, test from T``."""
 
     name: Ident
     view: Ident | None
     spine: Ident | None
+    by: tuple[Ident, ...]
     labels: tuple[ViewItem, ...]
     train_before: Expr | None
     test_from: Expr | None

@@ -8,18 +8,18 @@ left open, and the rest of the file is still read.
 from __future__ import annotations
 
 from dataclasses import field
+from itertools import pairwise
 
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.record import dataclass
 from astrafs.source import Span
+from astrafs.syntax.braces import starts_declaration, starts_line, with_braces
 from astrafs.syntax.report import MOST_ERRORS, Reporter
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import span_of
 from astrafs.syntax.words import (
     CLOSERS,
-    DECLARATIONS,
-    NAME_LIKE,
     OPENERS,
     OPERAND_END,
     OPERATORS,
@@ -65,22 +65,9 @@ class Layout:
     limits: dict[int, Diagnostic] = field(default_factory=dict)
 
 
-def starts_declaration(items: list[Token], index: int) -> bool:
-    """Whether token ``index`` is a declaration's keyword with what must follow it."""
-    follow = DECLARATIONS.get(items[index].type)
-    if follow is None:
-        return False
-    after = items[index + 1].type
-    return after in follow or ("NAME" in follow and after in NAME_LIKE)
-
-
-def starts_line(items: list[Token], index: int) -> bool:
-    """Whether token ``index`` is the first on its line."""
-    return index == 0 or items[index - 1].line != items[index].line
-
-
 def balance(items: list[Token], report: Reporter) -> Layout:
     """Return the tokens with matching brackets, reporting those that had no partner."""
+    items = with_braces(items, report)
     if not _balanced(items):
         items = _mend(items, report)
     layout = Layout(items)
@@ -125,7 +112,7 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
         opener = fresh[index]
         closer = SPELLING[OPENERS[opener.type]]
         where = fresh[-1].end_pos
-        if report.full:
+        if report.full or opener.start_pos == opener.end_pos:
             fresh.append(fresh[-1].moved(OPENERS[opener.type], closer, where, where))
             return
         report.emit(
@@ -143,6 +130,16 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
     def is_parameters(opener: int) -> bool:
         return opener > 1 and fresh[opener - 2].type == "FN"
 
+    def is_slip(index: int, token: Token) -> bool:
+        """Whether a closing brace was meant to close the bracket of another kind before it."""
+        inner = fresh[stack[-1]] if stack else token
+        return (
+            inner.type in ("LPAR", "LSQB")
+            and inner.line == token.line
+            and not starts_line(items, index)
+            and not any(fresh[at].type == "LBRACE" and fresh[at].line == token.line for at in stack)
+        )
+
     for index, token in enumerate(items):
         kind = token.type
         if kind == "$END" or (
@@ -153,10 +150,16 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
         elif kind in ("FIELD", "ANNOTATION") and starts_line(items, index):
             while stack and fresh[stack[-1]].type != "LBRACE" and not is_parameters(stack[-1]):
                 close(token)
+        elif kind == "LBRACE" and not (fresh and fresh[-1].type == "DOT"):
+            while stack and fresh[stack[-1]].type != "LBRACE":
+                close(token)
         if kind in OPENERS:
             stack.append(len(fresh))
         elif kind in CLOSERS:
             wanted = CLOSERS[kind]
+            if kind == "RBRACE" and is_slip(index, token):
+                fresh.append(_right_closer(token, fresh[stack.pop()], report))
+                continue
             if kind == "RBRACE" and any(fresh[opener].type == wanted for opener in stack):
                 while fresh[stack[-1]].type != wanted:
                     close(token)
@@ -167,18 +170,7 @@ def _mend(items: list[Token], report: Reporter) -> list[Token]:
                 continue
             opener = stack.pop()
             if not _fits(fresh, opener, kind):
-                right = OPENERS[fresh[opener].type]
-                report.emit(
-                    codes.UNMATCHED_BRACKET.at(span_of(report, token), f"`{token}` closes nothing")
-                    .label(span_of(report, fresh[opener]), "this is open")
-                    .help(f"write `{SPELLING[right]}`")
-                    .fix(
-                        f"write `{SPELLING[right]}`",
-                        Edit(span_of(report, token), SPELLING[right]),
-                        safe=False,
-                    )
-                )
-                token = token.moved(right, SPELLING[right], token.start_pos, token.end_pos)
+                token = _right_closer(token, fresh[opener], report)
         fresh.append(token)
     return fresh
 
@@ -191,12 +183,26 @@ def _likely(items: list[Token], opener: int, report: Reporter) -> Span:
     if items[opener].type == "LPAR":
         inside = items[opener + 1 :]
         depth = 0
-        for before, token in zip(inside, inside[1:], strict=False):
+        for before, token in pairwise(inside):
             depth += (before.type in OPENERS) - (before.type in CLOSERS)
             if token.type == "OVER" and depth == 0:
                 at = before.end_pos
                 break
     return report.span(at, at)
+
+
+def _right_closer(token: Token, opener: Token, report: Reporter) -> Token:
+    """Report a bracket that closes one of another kind, and return the one that was meant."""
+    kind = OPENERS[opener.type]
+    right = SPELLING[kind]
+    span = span_of(report, token)
+    report.emit(
+        codes.UNMATCHED_BRACKET.at(span, f"`{token}` closes nothing")
+        .label(span_of(report, opener), "this is open")
+        .help(f"write `{right}`")
+        .fix(f"write `{right}`", Edit(span, right), safe=False)
+    )
+    return token.moved(kind, right, token.start_pos, token.end_pos)
 
 
 def _drop(token: Token, report: Reporter) -> None:

@@ -337,11 +337,13 @@ class Builder(ExprBuilder):
         labels = tuple(clause[2] for clause in clauses if clause[0] == "label")
         found = self.once([clause for clause in clauses if clause[0] != "label"])
         train, test = found.get("split", (None, None))
+        spine, by = found.get("spine", (None, ()))
         end = clauses[-1][3] if clauses else self.place(view)
         return ast.DatasetDecl(
             name=self.lower_name(name),
             view=self.lower_name(view),
-            spine=found.get("spine"),
+            spine=spine,
+            by=by,
             labels=labels,
             train_before=train,
             test_from=test,
@@ -353,7 +355,9 @@ class Builder(ExprBuilder):
         return c
 
     def spine_clause(self, c: Children) -> Children:
-        return ["spine", c[0], self.lower_name(c[1]), self.place(c[1])]
+        by = c[2] or ()
+        end = by[-1].span if by else self.place(c[1])
+        return ["spine", c[0], (self.lower_name(c[1]), by), end]
 
     def label_clause(self, c: Children) -> Children:
         item = self.view_item(c[1:])
@@ -377,7 +381,7 @@ class Builder(ExprBuilder):
 
     def test_rows(self, c: Children) -> ast.TestRows:
         rows = tuple(item for item in c[1:] if isinstance(item, ast.TestRow))
-        return ast.TestRows(self.lower_name(c[0]), rows, self.between(c[0], c[-1]))
+        return ast.TestRows(self.any_name(c[0]), rows, self.between(c[0], c[-1]))
 
     def test_row(self, c: Children) -> ast.TestRow:
         values = tuple(item for item in c if isinstance(item, tuple))

@@ -37,7 +37,7 @@ class BaseBuilder:
         self.module_name = module_name
         self.docs = docs
         self.too_large = {}
-        self._misnamed: set[str] = set()
+        self._misnamed: dict[str, str] = {}
 
     def emit(self, diagnostic: Diagnostic) -> None:
         """Report a problem, unless it is the echo of one that was mended here."""
@@ -99,15 +99,15 @@ class BaseBuilder:
 
     def any_name(self, token: Token) -> ast.Ident:
         """Return a name that may be of either kind, as its first letter says."""
-        text = str(token)
+        text = self._misnamed.get(str(token), str(token))
         if not _LOWER.match(text) and not _ENTITY.match(text):
-            entity = text[0].isupper() and "_" not in text
+            entity = text[:1].isupper() and "_" not in text
             text = self._odd_name(token, text, entity=entity)
         return ast.Ident(text, Span(self.path, token.start_pos, token.end_pos))
 
     def _odd_name(self, token: Token, text: str, *, entity: bool) -> str:
-        """Return the name in ``text`` that the plain pattern does not fit, reporting what is
-        wrong with it.
+        """Return what ``text``, which the plain pattern does not fit, was meant to be, reporting
+        what is wrong with it.
         """
         span = self.place(token)
         if text.startswith("`"):
@@ -124,9 +124,11 @@ class BaseBuilder:
             if shortest > LONGEST_NAME:
                 self._too_long(span, shortest)
             return text
-        if text in self._misnamed:
+        if not text:
             return text
-        self._misnamed.add(text)
+        if text in self._misnamed:
+            return self._misnamed[text]
+        self._misnamed[text] = text
         if len(_PLACEHOLDER.sub("", text)) > LONGEST_NAME:
             self._too_long(span, len(text))
         elif entity:
@@ -136,6 +138,7 @@ class BaseBuilder:
                 found = found.help(f"write `{right}`").fix(
                     f"write `{right}`", Edit(span, right), safe=False
                 )
+                self._misnamed[text] = right
             self.emit(found.note("it consists of letters and digits"))
         else:
             right = snake_case(text)
@@ -146,8 +149,9 @@ class BaseBuilder:
                 found = found.help(f"write `{right}`").fix(
                     f"write `{right}`", Edit(span, right), safe=False
                 )
+                self._misnamed[text] = right
             self.emit(found.note("names consist of a-z, 0-9 and _"))
-        return text
+        return self._misnamed[text]
 
     def _too_long(self, span: Span, length: int) -> None:
         self.emit(

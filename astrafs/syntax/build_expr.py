@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,12 @@ _SUFFIXES = {
     ast.PastWindow: ("offset", "every", "including"),
     ast.AllWindow: ("offset", "including"),
     ast.EdgesWindow: ("every",),
+    ast.LastRowsWindow: (),
+    ast.SinceWindow: (),
+    ast.SessionWindow: (),
 }
+
+_CLOSING = re.compile(r"\s*\)")
 
 
 class ExprBuilder(BaseBuilder):
@@ -170,7 +176,8 @@ class ExprBuilder(BaseBuilder):
         return ast.CallExpr(self.any_name(callee), args or (), where, span=span)
 
     def call_each(self, c: Children) -> ast.CallExpr:
-        args = tuple(item[0] for item in c if isinstance(item, tuple))
+        given = (item for item in c[2:-3] if item is not None and not isinstance(item, str))
+        args = tuple(item[0] if isinstance(item, tuple) else item for item in given)
         span = self.between(c[0], c[-1])
         return ast.CallExpr(self.any_name(c[0]), args, c[-2], each=True, span=span)
 
@@ -213,18 +220,42 @@ class ExprBuilder(BaseBuilder):
         if operator.type == "CMP" and op in ("==", "!="):
             for value, other in ((right, left), (left, right)):
                 if isinstance(value, ast.NullLit):
-                    return self._null_test(other, op, span)
+                    return self._null_test(value, other, op, op_span)
         return ast.Binary(op, left, right, op_span, span)
 
-    def _null_test(self, operand: ast.Expr, op: str, span: Span) -> ast.IsNull:
+    def _null_test(
+        self, null: ast.NullLit, operand: ast.Expr, op: str, op_span: Span
+    ) -> ast.IsNull:
         words = "is null" if op == "==" else "is not null"
-        text = self.report.file.text[operand.span.start : operand.span.end]
-        self.emit(
-            codes.COMPARED_WITH_NULL.at(span, "a comparison with null is always null")
-            .help(f"write `{words}`")
-            .fix(f"write `{words}`", Edit(span, f"{text} {words}"))
-        )
+        span = null.span.to(operand.span)
+        found = codes.COMPARED_WITH_NULL.at(span, "a comparison with null is always null")
+        found = found.help(f"write `{words}`")
+        edits = self._null_edits(null.span, operand.span, op_span, words)
+        if edits:
+            found = found.fix(f"write `{words}`", *edits)
+        self.emit(found)
         return ast.IsNull(operand, op == "!=", span)
+
+    def _null_edits(self, null: Span, operand: Span, op: Span, words: str) -> tuple[Edit, ...]:
+        """Turn `x == null` around its operator, which leaves the parentheses around `x` alone (no
+        span holds its parentheses); nothing where they or a comment stand at the null.
+        """
+        text = self.report.file.text
+        first, last = (operand, null) if operand.start < null.start else (null, operand)
+        before, after = text[first.end : op.start], text[op.end : last.start]
+        if last is null:
+            return (Edit(op.to(null), words),) if not after.strip() else ()
+        if before.strip() or after.strip(" \t\n("):
+            return ()
+        end = operand.end
+        for _ in range(after.count("(")):
+            closing = _CLOSING.match(text, end)
+            if closing is None:
+                return ()
+            end = closing.end()
+        size = len(after) - len(after.lstrip())
+        gone = Span(null.path, null.start, op.end + size)
+        return Edit(gone, ""), Edit(Span(null.path, end, end), f" {words}")
 
     def is_null(self, c: Children) -> ast.IsNull:
         return ast.IsNull(c[0], False, self.between(c[0].span, c[-1]))
@@ -307,19 +338,23 @@ class ExprBuilder(BaseBuilder):
         )
 
     def last_window(self, c: Children) -> ast.LastRowsWindow:
-        keyword, rows, _, within = c
+        keyword, rows, _, within, clauses = c
+        self.suffixes(ast.LastRowsWindow, clauses)
         end = rows.span if within is None else within.span
         limit = self.duration_value(within) if within is not None else None
         return ast.LastRowsWindow(rows, limit, self.between(keyword, end))
 
     def since_last(self, c: Children) -> ast.SinceWindow:
+        self.suffixes(ast.SinceWindow, c[5])
         return ast.SinceWindow(condition=c[3], span=self.between(c[0], c[4]))
 
     def since_calendar(self, c: Children) -> ast.SinceWindow:
+        self.suffixes(ast.SinceWindow, c[5])
         unit, zone = self.lower_name(c[1]), self.string([c[3]])
         return ast.SinceWindow(unit, zone, span=self.between(c[0], c[4]))
 
     def session_window(self, c: Children) -> ast.SessionWindow:
+        self.suffixes(ast.SessionWindow, c[3])
         span = self.between(c[0], c[2].span)
         return ast.SessionWindow(self.duration_value(c[2]), span)
 
@@ -382,4 +417,6 @@ class ExprBuilder(BaseBuilder):
 
 def _suffix_help(kind: Any) -> str:
     words = ", ".join(f"`{word}`" for word in _SUFFIXES[kind])
+    if not words:
+        return "remove it: only windows of a length of time take `offset`, `every` and `including`"
     return f"it takes only {words}" if len(_SUFFIXES[kind]) == 1 else f"it takes {words}"

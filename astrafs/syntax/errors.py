@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.diagnostics.suggest import closest
+from astrafs.diagnostics.words import LONGEST_LIST
 from astrafs.record import dataclass
 from astrafs.source import Span
 from astrafs.syntax.machine import Run
@@ -14,6 +15,7 @@ from astrafs.syntax.report import Reporter
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import span_of, spelling
 from astrafs.syntax.words import (
+    CLOSERS,
     DECLARATION_WORDS,
     DECLARATIONS,
     KINDS,
@@ -26,8 +28,6 @@ from astrafs.syntax.words import (
     SOFT,
     SPELLING,
 )
-
-LONGEST_LIST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,31 @@ class Situation:
         return (self.previous or self.token).moved(kind, SPELLING.get(kind, kind.lower()), at, at)
 
     @property
+    def rest_of_line(self) -> int:
+        """How many tokens there are up to the next line, brace or definition, this one included."""
+        at = self.index + 1
+        while self.items[at].line == self.token.line and self.items[at].type not in (
+            "FIELD", "LBRACE", "RBRACE", "OVER", "$END",
+        ):  # fmt: skip
+            at += 1
+        return at - self.index
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether the item or declaration before the token cannot end where it does."""
+        return not any(self.fits(kind) for kind in ("RBRACE", "BAD_DECL", "BAD_ITEM", "RPAR"))
+
+    @property
+    def may_start_item(self) -> bool:
+        """Whether the token is the first on its line or in its list."""
+        before = self.previous
+        return (
+            before is None
+            or before.line != self.token.line
+            or before.type in ("LBRACE", "LPAR", "COMMA", "ANNOTATION")
+        )
+
+    @property
     def at_declaration(self) -> bool:
         """Whether a declaration should begin here."""
         return self.fits("BAD_DECL")
@@ -146,12 +171,18 @@ def _missing_type(s: Situation) -> Finding | None:
         found = codes.MISSING_TYPE.at(s.gap, "no type stands after `:`")
         return Finding(_type_help(found), (s.empty("BAD_TYPE"),), mends=True)
     is_field = s.fits("FIELD", "COLON")
-    if s.token.type in NAME_LIKE and is_field and not s.at_declaration:
+    if s.token.type in NAME_LIKE and is_field and s.may_start_item and not s.at_declaration:
         if s.next.type == "EQUAL":
             found = codes.MISSING_TYPE.at(s.span, f"{spelling(s.token)} has no type")
             field, colon = s.make("FIELD", str(s.token)), s.empty("COLON")
             instead = (field, colon, s.empty("BAD_TYPE"))
             return Finding(_type_help(found), instead, 1, mends=True)
+        ends = s.next.type in ("COMMA", "RBRACE")
+        if ends or (s.next.type == "FIELD" and s.next.line != s.token.line):
+            found = codes.MISSING_TYPE.at(s.span, f"{spelling(s.token)} has no type")
+            field, colon = s.make("FIELD", str(s.token)), s.empty("COLON")
+            instead = (field, colon, s.empty("BAD_TYPE"))
+            return Finding(found.help("write `name: type`"), instead, 1, mends=True)
         if s.next.type in NAME_LIKE and s.next.line == s.token.line:
             end = s.token.end_pos
             found = codes.MISSING_TYPE.at(s.span, "`:` is missing after this name")
@@ -230,6 +261,66 @@ def _chained_comparison(s: Situation) -> Finding | None:
             f"compare `{middle}` with both", Edit.before(s.span, f"and {middle} "), safe=False
         )
     return Finding(found)
+
+
+_TAKES_VALUE = frozenset(
+    ["DELAY", "RETENTION", "MAX_AGE", "SETTLES", "KEY", "TIME", "KNOWN", "FROM", "STATIC", "SPINE",
+     "OWNER", "UNIT", "STREAM"]
+)  # fmt: skip
+
+
+def _stray_equal(s: Situation) -> Finding | None:
+    """`delay = 5m`, or `stream x = rows`."""
+    if s.token.type != "EQUAL" or s.fits("EQUAL"):
+        return None
+    before = s.items[s.index - 2] if s.index > 1 else s.previous
+    if before is not None and before.type == "STREAM" and s.fits("FROM", s.next.type):
+        found = codes.UNEXPECTED_TOKEN.at(s.span, "`from` is expected here", title="unexpected `=`")
+        found = found.help("write `from`").fix("write `from`", Edit(s.span, "from"))
+        return Finding(found, (s.make("FROM"),), 1, mends=True)
+    if s.previous is None or s.previous.type not in _TAKES_VALUE or not s.fits(s.next.type):
+        return None
+    found = codes.UNEXPECTED_TOKEN.at(s.span, "no `=` is wanted here", title="unexpected `=`")
+    found = found.help("delete it").fix("delete `=`", Edit(s.span, ""))
+    return Finding(found, (), 1, mends=True)
+
+
+def _unquoted(s: Situation) -> Finding | None:
+    """A text without quotes, where nothing but a text can stand."""
+    if s.token.type == "STRING" or not s.fits("STRING") or s.fits("NAME") or s.fits("NULL"):
+        return None
+    if s.token.type not in NAME_LIKE | RESERVED_TYPES:
+        return None
+    tokens: list[Token] = []
+    edits: list[Edit] = []
+    at = s.index
+    while s.items[at].type in NAME_LIKE | RESERVED_TYPES:
+        last = at
+        while _touches(s.items[last], s.items[last + 1]):
+            last += 1
+        span = s.report.span(s.items[at].start_pos, s.items[last].end_pos)
+        text = s.report.file.text[span.start : span.end]
+        tokens.append(s.items[at].moved("STRING", text, span.start, span.end))
+        edits.append(Edit(span, f'"{text}"'))
+        at = last + 1
+        if s.items[at].type != "COMMA" or s.items[at + 1].type not in NAME_LIKE | RESERVED_TYPES:
+            break
+        tokens.append(s.items[at])
+        at += 1
+    found = codes.UNEXPECTED_TOKEN.at(
+        edits[0].span,
+        "a text in double quotes is expected here",
+        title=f"unexpected {spelling(s.token)}",
+    )
+    found = found.help("put it in double quotes").fix("add the quotes", *edits)
+    return Finding(found, tuple(tokens), at - s.index, mends=True)
+
+
+def _touches(token: Token, after: Token) -> bool:
+    """Whether ``after`` follows without a space, as in `Europe/Paris`, and separates nothing."""
+    if after.start_pos != token.end_pos:
+        return False
+    return after.type not in CLOSERS and after.type not in ("COMMA", "$END")
 
 
 def _stray_comma(s: Situation) -> Finding | None:
@@ -322,12 +413,20 @@ def _foreign_word(s: Situation) -> Finding | None:
     hint = _HINTS.get(lowered)
     if hint is None:
         return None
+    near = closest(text, DECLARATION_WORDS) if s.at_declaration else None
+    if near is not None and s.fits(near.upper(), s.next.type):
+        return None  # a slip: a later case says so
     found = codes.FOREIGN_WORD.at(s.span, f"`{text}` is not a word of the language").help(hint)
     right = _OWN_WORDS.get(lowered)
     if right is not None:
         found = found.fix(f"write `{right}`", Edit(s.span, right), safe=right == "else if")
-    mends = s.next.type == "FIELD" and s.fits("FIELD")
-    return Finding(found, (), 1, mends=mends)
+    following = [token.type for token in s.items[s.index + 1 : s.index + 3]]
+    if right is not None and s.at_declaration and s.fits(right.upper(), *following):
+        return Finding(found, (s.make(right.upper()),), 1, mends=True)
+    rest = s.rest_of_line
+    if not s.may_start_item and s.fits(s.items[s.index + rest].type):
+        return Finding(found, (), rest, mends=True)
+    return Finding(found, (), 1, mends=s.fits(s.next.type))
 
 
 def _misspelt_word(s: Situation) -> Finding | None:
@@ -346,7 +445,9 @@ def _misspelt_word(s: Situation) -> Finding | None:
     found = codes.UNEXPECTED_TOKEN.at(
         s.span, "no name fits here", title=f"unexpected {spelling(s.token)}"
     )
-    found = found.help(f"did you mean `{near}`?").fix(f"write `{near}`", Edit(s.span, near))
+    edit = Edit(s.span, near)
+    found = found.help(f"did you mean `{near}`?")
+    found = found.fix(f"write `{near}`", edit, safe=len(near) >= _UNMISTAKABLE)
     return Finding(found, (s.make(near.upper()),), 1, mends=True)
 
 
@@ -415,6 +516,8 @@ _CASES: tuple[Callable[[Situation], Finding | None], ...] = (
     _missing_else,
     _reserved,
     _chained_comparison,
+    _stray_equal,
+    _unquoted,
     _stray_comma,
     _foreign_word,
     _view_item,
@@ -422,6 +525,10 @@ _CASES: tuple[Callable[[Situation], Finding | None], ...] = (
     _missing_expression,
 )
 
+_UNMISTAKABLE = 4
+"""Letters of a word that nothing else is near to by chance."""
+
+_CERTAIN = ("COLON", "EQUAL", "THEN", "ARROW")
 _INSERTABLE = ("COLON", "COMMA", "LBRACE", "EQUAL", "FOR", "FROM", "THEN", "ARROW", "AT", "IN")
 
 
@@ -438,6 +545,10 @@ def _general(s: Situation) -> Finding:
         comma = " or a comma" if s.fits("COMMA") else ""
         text = f"an operator{comma} is missing before this"
     found = codes.UNEXPECTED_TOKEN.at(s.span, text, title=f"unexpected {spelling(s.token)}")
+    if wanted and previous is not None and previous.line < s.token.line and s.needs_more:
+        found = codes.UNEXPECTED_TOKEN.at(
+            s.gap, text, title=f"{wanted} is missing after {spelling(previous)}"
+        )
     if s.token.type == "EQUAL":
         found = found.help("only features, constants and the columns of streams have a value")
     for kind in _INSERTABLE:
@@ -446,8 +557,8 @@ def _general(s: Situation) -> Finding:
         ):
             word = SPELLING.get(kind, kind.lower())
             glue = "" if kind in ("COLON", "COMMA") else " "
-            certain = kind != "COMMA" or not s.fits("PLUS")
-            found = found.fix(f"add `{word}`", Edit(s.gap, glue + word), safe=certain)
+            edit = Edit(s.gap, glue + word)
+            found = found.fix(f"add `{word}`", edit, safe=kind in _CERTAIN)
             return Finding(found, (s.empty(kind),), mends=True)
     return Finding(found)
 

@@ -1,11 +1,15 @@
 """The formatter: one style of spaces, indents and blank lines.
 
-Line breaks inside items stay the author's. Tokens and comments are moved, none is added or dropped,
-so a formatted program means what it meant. Rules:
+Tokens and comments are moved, none is added or dropped, so a formatted program means what it meant.
+Rules:
 
 * two spaces of indent a block, and two more for the further lines of an item or header;
 * every declaration and every item starts a line; a short block written on one line stays there;
-* an opening brace ends the header's line, or stands alone if the header takes several;
+* an item takes one line; of more than 100 columns, it breaks before the operators that bind least,
+  then inside its brackets, and wherever a comment stands in it;
+* the clauses of a source, table, stream or dataset stand on one line, or each on its own;
+* an opening brace ends the header's line, or stands alone if the clauses have their own;
+* in blocks of columns and fields the types stand below one another, as do names after clause words;
 * at most one blank line, and always one around declarations that take several lines;
 * one space between tokens where any, two before a comment behind code.
 """
@@ -17,22 +21,25 @@ from dataclasses import field
 from astrafs.diagnostics.model import Sink
 from astrafs.record import dataclass
 from astrafs.source import SourceFile
-from astrafs.syntax.balance import starts_declaration
+from astrafs.syntax.braces import starts_declaration
 from astrafs.syntax.characters import BYTE_ORDER_MARK
+from astrafs.syntax.headers import Header, headers
 from astrafs.syntax.machine import machine
 from astrafs.syntax.parse import parse_module
 from astrafs.syntax.report import Reporter
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import tokenize
 from astrafs.syntax.words import CLOSERS, NAME_LIKE, OPENERS, OPERAND_END, SOFT_TYPES
+from astrafs.syntax.wrap import INDENT, WIDTH, Piece, width, wrap
 
-INDENT = "  "
-SHORT_BLOCK = 96
+MOST_ROUNDS = 5
+"""Lines that become long or short in one round may call for blank lines in the next."""
 
 _TIGHT_BEFORE = frozenset(
     ["RPAR", "RSQB", "COMMA", "COLON", "QMARK", "DOT", "VERSION", "CIRCUMFLEX"]
 )
 _TIGHT_AFTER = frozenset(["LPAR", "LSQB", "DOT", "CIRCUMFLEX"])
+_COLUMNS = frozenset(["SOURCE", "TABLE", "STREAM", "REQUEST", "ENTITY"])
 _NAMING = frozenset(["FROM", "COMMA", "AS", "TIME", "KNOWN", "KEY", "LABEL", "SPINE", "BY"])
 _ITEM_START = frozenset(["FIELD", "ANNOTATION", "FOR", "EXPECT"])
 
@@ -45,13 +52,17 @@ def format_module(file: SourceFile) -> str:
     parse_module(file, "formatted", sink)
     if sink.has_errors:
         return file.text
-    text = file.text.removeprefix(BYTE_ORDER_MARK)
-    report = Reporter(SourceFile(file.path, text), Sink())
-    tokens = tokenize(machine().scanner, text, report)
-    code = tokens.items[:-1]
-    pieces = sorted([*code, *tokens.comments], key=lambda token: token.start_pos)
-    result = _Printer(pieces, tokens.items).text()
-    return result if _same_tokens(text, result) else file.text
+    text = before = file.text.removeprefix(BYTE_ORDER_MARK)
+    for _ in range(MOST_ROUNDS):
+        report = Reporter(SourceFile(file.path, text), Sink())
+        tokens = tokenize(machine().scanner, text, report)
+        code = tokens.items[:-1]
+        pieces = sorted([*code, *tokens.comments], key=lambda token: token.start_pos)
+        result = _Printer(pieces, tokens.items).text()
+        if result == text:
+            break
+        text = result
+    return text if _same_tokens(before, text) else file.text
 
 
 def _same_tokens(before: str, after: str) -> bool:
@@ -68,7 +79,9 @@ class _Open:
 
     kind: str
     spread: bool
-    names: bool
+    keyword: str
+    field: int
+    """How long the longest name before a `:` is where types stand below one another, else 0."""
 
 
 @dataclass(slots=True)
@@ -76,7 +89,10 @@ class _Printer:
     pieces: list[Token]
     code: list[Token]
     lines: list[str] = field(default_factory=list)
-    line: list[str] = field(default_factory=list)
+    line: list[Piece] = field(default_factory=list)
+    indent: str = ""
+    headers: dict[int, Header] = field(default_factory=dict)
+    header: Header | None = None
     stack: list[_Open] = field(default_factory=list)
     index: dict[int, int] = field(default_factory=dict)
     following: list[Token] = field(default_factory=list)
@@ -88,6 +104,7 @@ class _Printer:
         self.following = self._following()
         starts = self._declarations()
         several = self._several_lines(starts)
+        self.headers = headers(self.code, starts)
         before: Token | None = None
         older: Token | None = None
         current, keyword = -1, ""
@@ -98,7 +115,7 @@ class _Printer:
             same_line = before is not None and before.line == token.line
             if before is not None:
                 if comment and same_line:
-                    self.line.append("  ")
+                    pass
                 elif head is not None and not (same_line and head != token.start_pos):
                     self._end_line()
                     fresh = head if head != current else -1
@@ -122,20 +139,25 @@ class _Printer:
                         self._blank()
             if head is not None and token.start_pos in starts:
                 current, keyword = token.start_pos, token.type
+                self.header = self.headers.get(current)
                 self.broken_header = False
             if token.type in CLOSERS and self.stack:
                 self.stack.pop()
+            space = ""
             if not self.line:
-                self.line.append(INDENT * self._level(token, head))
-            elif not (comment and same_line):
+                self.indent = INDENT * self._level(token, head)
+            elif comment and same_line:
+                space = "  "
+            else:
                 assert before is not None
-                self.line.append(" " if self._spaced(older, before, token) else "")
-            self.line.append(token.rstrip())
+                space = " " * self._spaces(older, before, token)
+            self.line.append(Piece(space, token.rstrip(), token.type))
             if token.type in OPENERS:
                 is_use = token.type == "LBRACE" and before is not None and before.type == "DOT"
                 spread = token.type == "LBRACE" and not is_use and not self._short(at)
-                names = keyword in ("VIEW", "TEST") and token.type == "LBRACE"
-                self.stack.append(_Open(token.type, spread, names))
+                self.stack.append(
+                    _Open(token.type, spread, keyword, self._longest_field(token, keyword, spread))
+                )
             older, before = (before, token) if not comment else (older, token)
         self._end_line()
         return "\n".join(self.lines) + "\n" if self.lines else ""
@@ -208,7 +230,41 @@ class _Printer:
                 return True
             if token.type == "EXPECT" and (before.type in OPERAND_END or before.type == "QMARK"):
                 return True
-        return not same_line and token.type != "COMMA"
+        return self._starts_item(before, token, same_line)
+
+    def _starts_item(self, before: Token, token: Token, same_line: bool) -> bool:
+        """Whether ``token``, which no item begins with for sure, stands on a line of its own."""
+        if token.type == "COMMENT":
+            return not same_line
+        if not self.stack:
+            return self.header is not None and token.start_pos in self.header.own_lines
+        inner = self.stack[-1]
+        if inner.kind != "LBRACE":
+            return False
+        if token.type == "ANNOTATION":
+            return not (same_line and self._after_mark(before))
+        if token.type not in NAME_LIKE:
+            return False
+        if inner.keyword == "VIEW":
+            return before.type not in ("DOT", "AS", "FOR")
+        return inner.keyword == "TEST" and self._after(token).type == "LBRACE"
+
+    def _after(self, token: Token) -> Token:
+        """Return the token after ``token`` that is no comment."""
+        return self.code[self.index[token.start_pos] + 1]
+
+    def _longest_field(self, opener: Token, keyword: str, spread: bool) -> int:
+        """Return the length of the longest name that a block of columns or fields gives a type."""
+        if not spread or keyword not in _COLUMNS:
+            return 0
+        longest = depth = 0
+        for token in self.code[self.index[opener.start_pos] + 1 :]:
+            depth += (token.type in OPENERS) - (token.type in CLOSERS)
+            if depth < 0:
+                break
+            if depth == 0 and token.type == "FIELD":
+                longest = max(longest, len(token))
+        return longest
 
     def _after_mark(self, before: Token) -> bool:
         """Whether ``before`` ends an annotation, which may share the line of its feature."""
@@ -225,13 +281,14 @@ class _Printer:
         """Whether the block that opens at ``pieces[at]`` stands on one line and may stay there."""
         depth, size = 0, 0
         line = self.pieces[at].line
+        taken = len(self.indent) + width(self.line) - 1
         for token in self.pieces[at:]:
             if token.line != line or token.type == "COMMENT":
                 return False
             size += len(token) + 1
             depth += (token.type in OPENERS) - (token.type in CLOSERS)
             if depth == 0:
-                return size <= SHORT_BLOCK
+                return taken + size <= WIDTH
         return False
 
     @staticmethod
@@ -240,7 +297,7 @@ class _Printer:
 
     def _end_line(self) -> None:
         if self.line:
-            self.lines.append("".join(self.line).rstrip())
+            self.lines.extend(wrap(self.line, self.indent))
             self.line = []
 
     def _blank(self) -> None:
@@ -260,9 +317,18 @@ class _Printer:
             return blocks + (token.type not in CLOSERS)
         if token.type in _ITEM_START or token.type in ("COMMENT", "LBRACE", "RBRACE"):
             return blocks
-        if inner.names and (token.type in NAME_LIKE):
+        if inner.keyword in ("VIEW", "TEST") and token.type in NAME_LIKE:
             return blocks
         return blocks + 1
+
+    def _spaces(self, older: Token | None, before: Token, token: Token) -> int:
+        """Return how many spaces stand between two tokens of one line."""
+        if older is not None and older.type == "FIELD" and before.type == "COLON" and self.stack:
+            return max(self.stack[-1].field - len(older), 0) + 1
+        own_lines = self.header.own_lines if self.header is not None else frozenset()
+        if not self.stack and self.header is not None and before.start_pos in own_lines:
+            return max(self.header.longest_word - len(before), 0) + 1
+        return int(self._spaced(older, before, token))
 
     def _spaced(self, older: Token | None, before: Token, token: Token) -> bool:
         """Whether a space stands between two tokens of one line."""

@@ -49,6 +49,7 @@ _INT = re.compile(r"[0-9]+(_[0-9]+)*\Z")
 _NUMBER = re.compile(r"[0-9]+(_[0-9]+)*([.][0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+)?\Z")
 _DURATION_PART = re.compile(r"([0-9]+(?:_[0-9]+)*)(us|ms|[wdhms])")
 _DURATION = re.compile(r"(?:[0-9]+(?:_[0-9]+)*(?:us|ms|[wdhms]))+\Z")
+_UNFINISHED = re.compile(r"(?:[0-9]{1,18}(?:us|ms|[wdhms])){1,8}[0-9]+\Z")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.]([0-9]{1,6}))?"
@@ -203,6 +204,13 @@ def _timestamp(text: str) -> Literal | BadLiteral:
 
 
 def _misspelt(text: str) -> BadLiteral:
+    if _UNFINISHED.match(text):
+        return BadLiteral(
+            "DURATION",
+            codes.BAD_DURATION,
+            "the last number of this duration has no unit",
+            "write it as in `1d12h30m`",
+        )
     parts = re.match(r"([0-9_]+)([.][0-9_]+)?([A-Za-z]+)\Z", text)
     if parts:
         count, fraction, word = parts.groups()

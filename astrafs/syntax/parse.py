@@ -8,7 +8,8 @@ from astrafs.diagnostics.codes import syntax as codes
 from astrafs.diagnostics.model import Sink
 from astrafs.source import SourceFile, Span
 from astrafs.syntax import ast
-from astrafs.syntax.balance import Layout, balance, starts_declaration, starts_line
+from astrafs.syntax.balance import Layout, balance
+from astrafs.syntax.braces import starts_declaration, starts_line
 from astrafs.syntax.characters import readable_text
 from astrafs.syntax.errors import Situation, explain
 from astrafs.syntax.machine import Run, machine
@@ -24,15 +25,24 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     What could not be read is left out, or stands in the tree as ``BadExpr`` or a type called
     ``ast.BAD_TYPE``.
     """
-    report = Reporter(file, sink)
+    return parse_damaged(Reporter(file, sink), name)
+
+
+def parse_damaged(report: Reporter, name: str) -> ast.Module:
+    """Parse the file of ``report`` as :func:`parse_module` does; the reporter then knows what was
+    lost.
+    """
+    file = report.file
     text = readable_text(report)
     empty = ast.Module(name, file.path, (), Span(file.path, 0, len(file.text)))
     if text is None:
+        report.lost.append(Span(file.path, 0, len(file.text)))
         return empty
     engine = machine()
     tokens = tokenize(engine.scanner, text, report)
     layout = balance(tokens.items, report)
     if report.full:
+        report.lost.append(empty.span)
         return empty
     engine.builder.start(report, name, tokens.docs)
     run = _Parse(Run(engine), layout, report)
@@ -47,7 +57,10 @@ def parse_module(file: SourceFile, name: str, sink: Sink) -> ast.Module:
     if report.count == 0:
         stray_docs(tokens, report)
     module = run.run.result
-    return module if isinstance(module, ast.Module) else empty
+    if isinstance(module, ast.Module):
+        return module
+    report.lost.append(empty.span)
+    return empty
 
 
 def _unmatched_brackets(layout: Layout, report: Reporter) -> None:
@@ -65,6 +78,36 @@ def _unmatched_brackets(layout: Layout, report: Reporter) -> None:
         first = starts[at - 1] if at else 0
         if not any(first <= error < offset for error in report.errors):
             report.emit(diagnostic)
+
+
+_WITH_BLOCK = frozenset(
+    ["ENTITY", "REQUEST", "SOURCE", "TABLE", "STREAM", "FEATURES", "LABELS", "VIEW", "TEST"]
+)
+_HEADER_WORDS = frozenset(
+    ["LBRACE", "FROM", "KEY", "TIME", "KNOWN", "DELAY", "RETENTION", "MAX_AGE", "STATIC",
+     "REVISIONS", "WHERE", "BY"]
+)  # fmt: skip
+_MISSING: dict[int, tuple[tuple[str, ...], ...]] = {
+    1: ((), ("NAME",), ("FOR", "NAME")),
+    2: ((), ("NAME",), ("FOR", "NAME")),
+    3: ((), ("NAME",)),
+}
+"""Words of a header that may be put in, by how many of its words were read."""
+
+
+def _start(values: list[object], otherwise: int) -> int:
+    """Return where the text of the first of ``values`` that has one begins."""
+    for value in values:
+        if isinstance(value, Token):
+            return value.start_pos
+        if isinstance(value, list | tuple):
+            start = _start(list(value), -1)
+            if start >= 0:
+                return start
+        span = getattr(value, "span", None)
+        if isinstance(span, Span):
+            return span.start
+    return otherwise
 
 
 class _Parse:
@@ -94,6 +137,7 @@ class _Parse:
             else:
                 index = self._after_error(index)
             if self.report.full:
+                self._lose(0, self.items[-1].end_pos)
                 self._give_up()
                 return
 
@@ -124,9 +168,13 @@ class _Parse:
     def _panic(self, index: int) -> int:
         """Drop the item or declaration around ``index``; return the index of what follows it."""
         run, engine = self.run, self.run.machine
+        resumed = self._resume_header(index)
+        if resumed >= 0:
+            return resumed
         if engine.fits(run.stack, ("BAD_DECL",)):
             after = self.quiet_until = self._next_declaration(index)
             start, end = self.items[index].start_pos, self.items[after].start_pos
+            self._lose(start, end)
             run.feed(self.items[index].moved("BAD_DECL", "", start, end))
             return after
         for position in range(len(run.stack) - 1, -1, -1):
@@ -145,6 +193,7 @@ class _Parse:
             self.quiet_until = after
             first = self.items[min(index, after)]
             start, end = first.start_pos, max(first.start_pos, token.start_pos)
+            self._lose(_start(run.values[position:], first.start_pos), end)
             for inner in range(position + 1, len(run.stack)):
                 if engine.shifts(run.stack[inner], "BAD_EXPR") and engine.fits(
                     run.stack[: inner + 1], ("BAD_EXPR", token.type)
@@ -156,6 +205,56 @@ class _Parse:
             run.feed(first.moved(marker, "", start, end))
             return after
         return len(self.items) - 1
+
+    def _lose(self, start: int, end: int) -> None:
+        """Note that nothing of what stands in this range came into the tree."""
+        self.report.lost.append(self.report.span(start, end))
+
+    def _resume_header(self, index: int) -> int:
+        """Go on with a later clause of a declaration's header, or with its block; return the index
+        of the token that does so, or -1.
+        """
+        run, engine = self.run, self.run.machine
+        head = self._header()
+        if head < 0:
+            return -1
+        keyword = run.values[head]
+        last = self._next_declaration(index)
+        for at in range(index, last):
+            kind = self.items[at].type
+            if self.layout.inner[at] != -1 or kind not in _HEADER_WORDS:
+                continue
+            following = (kind, self.items[at + 1].type)
+            for position in range(len(run.stack) - 1, head, -1):
+                for missing in _MISSING.get(position - head, ((),)):
+                    if not engine.fits(run.stack[: position + 1], (*missing, *following)):
+                        continue
+                    self.quiet_until = at
+                    self.report.damaged.add(keyword.start_pos)
+                    self._lose(
+                        _start(run.values[position:], self.items[index].start_pos),
+                        self.items[at].start_pos,
+                    )
+                    run.cut(position + 1)
+                    for word in missing:
+                        run.feed(keyword.moved(word, "", keyword.end_pos, keyword.end_pos))
+                    return at
+        return -1
+
+    def _header(self) -> int:
+        """Return where among the values the keyword of the declaration stands whose block has not
+        begun, or -1.
+        """
+        values = self.run.values
+        for at in range(len(values) - 1, -1, -1):
+            value = values[at]
+            if not isinstance(value, Token):
+                continue
+            if value.type == "LBRACE":
+                return -1
+            if value.type in _WITH_BLOCK:
+                return at
+        return -1
 
     def _opener(self, position: int) -> int:
         """Return the index of the brace that opened the block whose items stand at ``position``."""

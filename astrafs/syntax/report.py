@@ -22,6 +22,10 @@ class Reporter:
     """Where the parser found the text wrong."""
     unmatched: list[tuple[int, Diagnostic]] = field(default_factory=list)
     """Closing brackets without partner; said in the end, unless an error before explains them."""
+    lost: list[Span] = field(default_factory=list)
+    """What recovery dropped: declarations in it are not in the tree."""
+    damaged: set[int] = field(default_factory=set)
+    """Where the keywords of the declarations stand that lost a part of their header."""
     tainted: list[tuple[int, int]] = field(default_factory=list)
     """Offset ranges in which a syntax error would only repeat what was already said."""
 

@@ -18,8 +18,8 @@ from lark.parsers.lalr_analysis import Shift
 
 from astrafs.syntax.resources import (
     TABLE_FILE,
-    grammar_directory,
     grammar_digest,
+    grammar_directory,
     grammar_text,
     table_text,
 )

@@ -16,6 +16,7 @@ from astrafs.record import dataclass
 from astrafs.source import Span
 from astrafs.syntax.literals import (
     UNIT_WORDS,
+    UNITS,
     VAGUE_UNITS,
     BadLiteral,
     bad_unit,
@@ -89,9 +90,7 @@ def tokenize(scanner: Scanner, text: str, report: Reporter) -> Tokens:
             token = mended
         elif kind == "OPEN_STRING":
             report.emit(
-                codes.OPEN_STRING.at(
-                    span_of(report, token), "this text does not end on its line"
-                )
+                codes.OPEN_STRING.at(span_of(report, token), "this text does not end on its line")
                 .help('close it with `"`; a line break inside a text is written `\\n`')
                 .fix('add `"`', Edit.after(span_of(report, token), '"'), safe=False)
             )
@@ -125,8 +124,7 @@ def _doc(lines: list[Token], report: Reporter) -> Doc:
 
 def _stray_doc(report: Reporter, span: Span, why: str) -> None:
     signs = (
-        match.start("sign")
-        for match in _DOC_SIGN.finditer(report.file.text, span.start, span.end)
+        match.start("sign") for match in _DOC_SIGN.finditer(report.file.text, span.start, span.end)
     )
     report.emit(
         codes.STRAY_DOC.at(span, f"this `##` text describes nothing: {why}")
@@ -191,6 +189,9 @@ def _single_quoted(token: Token, report: Reporter) -> Token:
     return token.retyped("STRING", body)
 
 
+COMPARED = OPERAND_END - {"RPAR"}
+"""What may stand before a comparison, but not before the result of a function."""
+
 _MENDED = {
     "&&": ("AND", "and"),
     "||": ("OR", "or"),
@@ -229,12 +230,19 @@ def _foreign(
         return None, end
     if token == "**":
         found = found.help("write `pow(x, y)`")
+    if token == "=>" and before and before[-1].type in COMPARED:
+        report.emit(found.help("write `>=`").fix("write `>=`", Edit(span, ">=")))
+        return token.moved("CMP", ">=", span.start, span.end), 0
+    ended = before and before[-1].type in OPERAND_END | {"QMARK"}
+    if token == "!" and ended and before[-1].line == token.line:
+        report.emit(found.help("delete it").fix("delete `!`", Edit(span, "")))
+        return None, 0
     kind, right = _MENDED[str(token)]
     if right:
         spaced = right + " " if token == "!" else right
         found = found.help(f"write `{right}`").fix(f"write `{right}`", Edit(span, spaced))
     report.emit(found)
-    return token.moved(kind, right or str(token), span.start, span.end), 0
+    return token.moved(kind, right or SPELLING[kind], span.start, span.end), 0
 
 
 _LOOKALIKES = {
@@ -291,7 +299,7 @@ def _mark(items: list[Token], report: Reporter) -> None:
         if kind == "INT" and after.type == "NAME":
             word = str(after)
             if (
-                (word in UNIT_WORDS or word in VAGUE_UNITS)
+                (word in UNIT_WORDS or word in VAGUE_UNITS or word in UNITS)
                 and after.line == token.line
                 and items[index + 2].type not in ("COLON", "EQUAL", "LPAR", "LSQB", "DOT")
             ):

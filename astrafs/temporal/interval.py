@@ -111,3 +111,10 @@ def farthest_age(window: ir.Window) -> int | None:
     """Return the greatest age that ``window`` reaches, or None if it has no far edge."""
     low = window_interval(window).low
     return None if low is None else -low
+
+
+def sure_age(window: ir.Window) -> int | None:
+    """Return the greatest age at which a row by itself is in ``window``, or None without a limit:
+    a session reaches further, but only from its latest row on.
+    """
+    return window.gap if isinstance(window, ir.SessionWindow) else farthest_age(window)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.aggregates.rules import is_plain, typed
+from astrafs.builtins.registry import CALLABLE
 from astrafs.builtins.spec import Mismatch
+from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
 from astrafs.plan import ir
@@ -13,13 +16,14 @@ from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.syntax import ast
 from astrafs.typecheck import facts
-from astrafs.typecheck.calls import LATER_AGGREGATES, report_misplaced
+from astrafs.typecheck.calls import report_misplaced
 from astrafs.typecheck.context import Context, Place, Rows
 from astrafs.typecheck.convert import widen
 from astrafs.typecheck.foreign import FUNCTIONS, called_here
+from astrafs.typecheck.requests import check_including, check_request_columns
 from astrafs.typecheck.rows import argument_problem, bounded
 from astrafs.typecheck.typed import Typed, failed, stored
-from astrafs.typecheck.windows import check_window
+from astrafs.typecheck.windows import check_window, includes_request
 from astrafs.typesys import Kind
 
 
@@ -30,9 +34,6 @@ def check_over(expr: ast.Over, ctx: Context) -> Typed:
     tree = expr.aggregate
     if not isinstance(tree, ast.CallExpr) or tree.callee.text not in AGGREGATES:
         return _not_an_aggregate(expr, ctx)
-    if tree.each or tree.by is not None:
-        ctx.sink.emit(unsupported(tree.span, "`each`" if tree.each else "`by` in an aggregate"))
-        return failed(expr.span)
     if ctx.place is not Place.FEATURE:
         report_misplaced(tree, ctx)
         return failed(expr.span)
@@ -40,6 +41,8 @@ def check_over(expr: ast.Over, ctx: Context) -> Typed:
         _report_no_rows(tree, ctx)
         return failed(expr.span)
     window = None if _since_last(expr) is not None else check_window(expr.window, ctx)
+    if includes_request(expr.window) and not check_including(expr.window, window, ctx):
+        return failed(expr.span)
     value = _aggregate(expr, tree, ctx.rows, window, ctx)
     return bounded(value, ctx.sink)
 
@@ -72,15 +75,18 @@ def _aggregate(
         if not where.failed:
             inner = inner.knowing(facts.when_true(where.expr))
     args = tuple(ctx.env.check(arg, inner) for arg in tree.args)
-    parts = (*args, *([where] if where is not None else []))
+    by = None if tree.by is None else _group_key(tree.by, inner)
+    parts = tuple(part for part in (*args, where, by) if part is not None)
     if any(part.failed for part in parts) or window is None or rows.failed:
         return failed(expr.span)
     row = AGGREGATES[tree.callee.text]
     if any(arg.is_composite for arg in args):
         ctx.sink.emit(unsupported(tree.span, "an aggregate of a key of several parts"))
         return failed(expr.span)
+    types, constants = tuple(arg.type for arg in args), tuple(arg.constant for arg in args)
+    key = None if by is None else by.type
     try:
-        signature = row.rule(tuple(arg.type for arg in args), tuple(arg.constant for arg in args))
+        signature = typed(row, types, constants, by=key, each=tree.each)
     except Mismatch as mismatch:
         ctx.sink.emit(argument_problem(row.name, row.params, mismatch, args, tree.span))
         return failed(expr.span)
@@ -97,11 +103,18 @@ def _aggregate(
         rows.keys,
         window,
         stored(signature.result),
+        by=None if by is None else by.expr,
+        each=tree.each,
+        match=rows.match,
+        request=includes_request(expr.window),
     )
-    filters = tuple(part.origin for part in (where, block, since) if part is not None)
+    filters = tuple(part.origin for part in (where, block, by, since) if part is not None)
     origin = Origin(
         expr.span, (*(arg.origin for arg in args), *filters, *rows.key_origins), expr.window.span
     )
+    assert ctx.entity is not None
+    if result.request and not check_request_columns(result, origin, ctx.entity, rows, ctx):
+        return failed(expr.span)
     return Typed(
         result,
         signature.result,
@@ -130,16 +143,31 @@ def _condition(tree: ast.Expr, ctx: Context, place: str) -> Typed:
     return failed(value.span)
 
 
+def _group_key(tree: ast.Expr, ctx: Context) -> Typed:
+    """Check the key of ``by``: a plain value of the row."""
+    value = ctx.env.check(tree, ctx)
+    if value.failed or (is_plain(value.type) and not value.is_composite):
+        return value
+    found = codes.BAD_ARGUMENT.at(
+        value.span,
+        f"this is `{value.type}`",
+        title=f"an aggregate cannot be grouped by a value of type `{value.type}`",
+    )
+    if value.is_composite:
+        found = found.help("a key of several parts is no key of a map: group by one of its parts")
+    else:
+        found = found.help("group by a plain value: a string, a number, a time or a key")
+    ctx.sink.emit(found)
+    return failed(value.span)
+
+
 def _not_an_aggregate(expr: ast.Over, ctx: Context) -> Typed:
     tree = expr.aggregate
     if isinstance(tree, ast.CallExpr):
         name = tree.callee.text
-        if name in LATER_AGGREGATES:
-            ctx.sink.emit(unsupported(tree.callee.span, f"the aggregate `{name}`"))
-            return failed(expr.span)
-        found = window_codes.WINDOW_WITHOUT_AGGREGATE.at(
-            tree.callee.span, "not an aggregate", title=f"`{name}` is not an aggregate"
-        )
+        known = name in CALLABLE or ctx.scope.find(name) is not None
+        code = window_codes.WINDOW_WITHOUT_AGGREGATE if known else name_codes.UNKNOWN_FUNCTION
+        found = code.at(tree.callee.span, "not an aggregate", title=f"`{name}` is not an aggregate")
         span = tree.callee.span
         renamed = called_here(found, name, span, AGGREGATES, FUNCTIONS)
         ctx.sink.emit(renamed or suggest(found, name, AGGREGATES, span))

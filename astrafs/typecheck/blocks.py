@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
+from astrafs.diagnostics.words import LONGEST_LIST, count
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import ROWS, ModuleScope, SymbolKind
 from astrafs.source import Span
@@ -26,6 +27,7 @@ from astrafs.typecheck.context import (
     RowSchema,
 )
 from astrafs.typecheck.expressions import check_condition
+from astrafs.typecheck.requests import request_block
 from astrafs.typecheck.typed import stored
 from astrafs.typesys import Kind
 
@@ -38,17 +40,23 @@ def block_rows(
     """Return the rows of a block (None where it names none), and whether its head is sound."""
     if tree.rows is None:
         return None, _check_without_rows(tree, env)
-    if entity.request:
-        env.sink.emit(unsupported(tree.rows.span, "a window over rows for a request"))
-        return None, False
     schema = _schema(tree.rows, scope, env)
+    if schema is None and not entity.request:
+        # What the features say is still looked at, but for the columns that they name.
+        nothing = RowSchema(entity.symbol, {}, broken=True)
+        return Rows(nothing, (), (), None, facts.NOTHING, failed=True), False
     if schema is None:
         return None, False
-    sound = True
-    keys = _keys(tree, entity, schema, env)
+    match: tuple[str, ...] | None = ()
+    if entity.request:
+        match = request_block(tree, entity, schema, env)
+        keys = None if match is None else _read_by(tree, schema)
+    else:
+        keys = row_keys(tree, entity, schema, env)
+    sound = keys is not None
     if keys is None:
-        sound, keys = False, ((), ())
-    rows = Rows(schema, keys[0], keys[1], None, schema.facts, not sound)
+        keys = (), ()
+    rows = Rows(schema, keys[0], keys[1], None, schema.facts, not sound, match or ())
     if tree.where is None:
         return rows, sound
     ctx = Context(
@@ -111,14 +119,15 @@ def _schema(ident: ast.Ident, scope: ModuleScope, env: Environment) -> RowSchema
 # --- which entity a row belongs to ----------------------------------------------------------------
 
 
-def _keys(
+def row_keys(
     tree: ast.FeaturesDecl,
     entity: EntityInfo,
     schema: RowSchema,
     env: Environment,
+    word: str = "from",
 ) -> Keys | None:
     """Return the key of a row: the columns of ``by``, the one column of the type, or those of equal
-    names.
+    names. ``word`` is the clause that names the rows.
     """
     if entity.type.is_error:
         return None
@@ -142,7 +151,11 @@ def _keys(
             f"{names} are all keys of `{entity.symbol.name}`",
             title=f"`{schema.symbol.name}` has several keys of `{entity.symbol.name}`",
         )
-        env.sink.emit(found.help(f"say which one: `from {schema.symbol.name} by {typed[0].name}`"))
+        for column in typed[:LONGEST_LIST]:
+            found = found.label(column.span, "one of them")
+        env.sink.emit(
+            found.help(f"say which one: `{word} {schema.symbol.name} by {typed[0].name}`")
+        )
         return None
     named = [schema.columns.get(key.name) for key in entity.keys]
     if all(
@@ -156,11 +169,13 @@ def _keys(
     )
     damaged = env.symbols.modules[schema.symbol.module].lost is not None
     if not schema.broken and not suspicious and not damaged:
-        _report_no_key(entity, schema, span, env)
+        _report_no_key(entity, schema, span, env, word)
     return None
 
 
-def _report_no_key(entity: EntityInfo, schema: RowSchema, span: Span, env: Environment) -> None:
+def _report_no_key(
+    entity: EntityInfo, schema: RowSchema, span: Span, env: Environment, word: str
+) -> None:
     name = entity.symbol.name
     found = name_codes.NO_ENTITY_KEY.at(
         span,
@@ -174,12 +189,12 @@ def _report_no_key(entity: EntityInfo, schema: RowSchema, span: Span, env: Envir
     if len(entity.keys) == 1:
         found = found.help(
             f"give the column that holds it the type `{name}`, or name it: "
-            f"`from {schema.symbol.name} by COLUMN`"
+            f"`{word} {schema.symbol.name} by COLUMN`"
         )
     else:
         wanted = ", ".join(key.name for key in entity.keys)
         found = found.help(
-            f"name one column per part ({wanted}): `from {schema.symbol.name} by ...`"
+            f"name one column per part ({wanted}): `{word} {schema.symbol.name} by ...`"
         )
     env.sink.emit(found)
 
@@ -202,7 +217,7 @@ def _keys_by(
                     ident.span,
                     f"not a column of `{schema.symbol.name}`",
                     title=f"`by` names an unknown column `{ident.text}`",
-                )
+                ).label(schema.symbol.span, "declared here")
                 if ident.text in schema.lacking:
                     found = found.note(
                         "a union has the columns of all its members: "
@@ -227,7 +242,7 @@ def _keys_by(
             name_codes.NO_ENTITY_KEY.at(
                 span,
                 f"{len(columns)} given",
-                title=f"a key of `{entity.symbol.name}` has {len(entity.keys)} parts",
+                title=f"a key of `{entity.symbol.name}` has {count(len(entity.keys), 'part')}",
             ).label(entity.symbol.span, f"its key is `{_key_text(entity)}`")
         )
         return None
@@ -243,6 +258,12 @@ def _keys_by(
             )
             return None
     return _read(columns, span, schema)
+
+
+def _read_by(tree: ast.FeaturesDecl, schema: RowSchema) -> Keys:
+    """Return the columns of ``by``, which were found in order."""
+    span = tree.by[0].span.to(tree.by[-1].span)
+    return _read([schema.columns[ident.text] for ident in tree.by], span, schema)
 
 
 def _read(columns: list[NamedValue], span: Span, schema: RowSchema) -> Keys:

@@ -12,48 +12,25 @@ from astrafs.diagnostics.codes import names as codes
 from astrafs.diagnostics.codes import types as type_codes
 from astrafs.diagnostics.codes import windows as window_codes
 from astrafs.diagnostics.model import Edit, Sink
+from astrafs.diagnostics.words import count
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
-from astrafs.typecheck.context import Context, EntityInfo, Environment, Place
+from astrafs.typecheck.context import Context, EntityInfo, Environment, Place, named_key
 from astrafs.typecheck.convert import assign, may_be_null, mismatch, widen
 from astrafs.typecheck.declared import declared_type
 from astrafs.typecheck.foreign import FUNCTIONS, called_here
+from astrafs.typecheck.lists import argument_hint
 from astrafs.typecheck.rows import apply_row, argument_problem, bounded, describe
-from astrafs.typecheck.typed import Typed, failed, stored
+from astrafs.typecheck.facts import NOTHING
+from astrafs.typecheck.typed import Typed, failed
 from astrafs.typesys import Kind, Type
 
 MAX_NESTING = 96
 """How deep expressions nest, with the bodies of functions in place of their calls."""
-LATER_AGGREGATES = frozenset(
-    {
-        "skew",
-        "kurtosis",
-        "corr",
-        "covar",
-        "nth_last",
-        "nth_last_row",
-        "argmin",
-        "argmax",
-        "first_k",
-        "min_k",
-        "max_k",
-        "collect",
-        "collect_distinct",
-        "median",
-        "quantile",
-        "mode",
-        "top_k",
-        "approx_count_distinct",
-        "ema",
-        "decayed_sum",
-        "slope",
-    }
-) - frozenset(AGGREGATES)
-"""Aggregates of the language that this version cannot plan."""
 _MOMENTS = frozenset(["now", "current_timestamp", "utcnow", "clock"])
 WALL_CLOCK = frozenset(
     [
@@ -85,9 +62,6 @@ def check_call(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
         return _builtin(expr, ctx, want)
     if name in AGGREGATES:
         return _aggregate_without_window(expr, ctx)
-    if name in LATER_AGGREGATES and symbol is None:
-        ctx.sink.emit(unsupported(expr.callee.span, f"the aggregate `{name}`"))
-        return failed(expr.span)
     for arg in expr.args:
         ctx.env.check(arg, ctx)
     _report_unknown(expr, symbol, ctx)
@@ -98,8 +72,9 @@ def _builtin(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
     name = expr.callee.text
     if not _plain_arguments(expr, ctx):
         return failed(expr.span)
-    hint = want if name == "coalesce" else None
-    args = tuple(ctx.env.check(arg, ctx, hint) for arg in expr.args)
+    args: tuple[Typed, ...] = ()
+    for place, arg in enumerate(expr.args):
+        args += (ctx.env.check(arg, ctx, argument_hint(name, place, args, want)),)
     return apply_row(name, args, expr.span, ctx.sink)
 
 
@@ -235,7 +210,7 @@ def key_parts(
             type_codes.BAD_LOOKUP.at(
                 args[0].span.to(args[-1].span) if args else span,
                 f"{len(args)} given",
-                title=f"a key of `{name}` has {len(info.keys)} parts",
+                title=f"a key of `{name}` has {count(len(info.keys), 'part')}",
             ).note(f"the key of `{name}` is `{{ {usage} }}`")
         )
         return None
@@ -274,19 +249,22 @@ def declare_function(symbol: Symbol, env: Environment) -> None:
                     title=f"parameter `{param.name.text}` is declared twice",
                 ).help("rename one of them")
             )
-        if type_.kind is Kind.KEY and len(type_.parts) != 1:
-            env.sink.emit(unsupported(param.type.span, "a parameter with a key of several parts"))
-            type_ = failed(param.span).type
-        expr = ir.Column(param.name.text, stored(type_))
-        params[param.name.text] = (
-            failed(param.span) if type_.is_error else Typed(expr, type_, Origin(param.span))
-        )
+        params[param.name.text] = _parameter(param, type_, env)
     sink = Sink()
     result = declared_type(tree.result, scope, env, env.sink)
     value = _body(symbol, tree, params, result, env, sink, nesting(tree.body))
     env.sink.extend(sink)
     sound = not value.failed and not any(param.failed for param in params.values())
     env.functions[symbol.qualified] = sound
+
+
+def _parameter(param: ast.Param, type_: Type, env: Environment) -> Typed:
+    """Return what stands for a parameter while its function is checked by itself."""
+    if type_.is_error:
+        return failed(param.span)
+    info = env.entities.get(type_.entity) if type_.kind is Kind.KEY else None
+    fields = info.keys if info is not None else ()
+    return named_key(param.name.text, type_, fields, param.span).read(param.span, False, NOTHING)
 
 
 def _body(
@@ -361,6 +339,8 @@ def nesting(expr: ast.Expr) -> int:
                 pending += ((arg, depth + 1) for arg in args)
             case ast.Unary(operand=operand) | ast.IsNull(operand=operand):
                 pending.append((operand, depth + 1))
+            case ast.ListLit(items=items):
+                pending += ((item, depth + 1) for item in items)
             case ast.InList(operand=operand, items=items):
                 pending += ((item, depth + 1) for item in (operand, *items))
             case ast.Member(base=base):
@@ -375,13 +355,13 @@ def _argument(symbol: Symbol, param: ast.Param, type_: Type, arg: Typed, ctx: Co
         return failed(arg.span)
     what = f"parameter `{param.name.text}` of `{symbol.name}`"
     problem = mismatch(arg, type_)
-    if problem is not None or arg.is_composite:
+    if problem is not None:
         ctx.sink.emit(
             type_codes.BAD_ARGUMENT.at(
                 arg.span, describe(arg), title=f"{what} is `{type_}`, not `{arg.type}`"
             )
             .label(param.span, "declared here")
-            .note(problem or "a key of several parts is no argument")
+            .note(problem)
         )
         return failed(arg.span)
     if arg.type.nullable and not type_.nullable:

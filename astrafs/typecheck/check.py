@@ -12,22 +12,24 @@ from astrafs.plan import ir
 from astrafs.plan.graph import Node, cycles, dependencies, node_key
 from astrafs.plan.program import (
     Binding,
+    DatasetOrigin,
     FeatureOrigin,
     Program,
     SourceOrigin,
     StreamOrigin,
     ViewOrigin,
 )
-from astrafs.resolve.collect import unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind, Symbols
 from astrafs.source import SourceFile, Span
 from astrafs.typecheck.calls import declare_function
 from astrafs.typecheck.constants import declare_constant
 from astrafs.typecheck.context import Environment
+from astrafs.typecheck.datasets import check_dataset
 from astrafs.typecheck.entities import declare_entities, declare_requests
 from astrafs.typecheck.expressions import check
 from astrafs.typecheck.features import FeatureChecker, declare_features
 from astrafs.typecheck.order import constant_order, path_text
+from astrafs.typecheck.requests import declare_request_rows
 from astrafs.typecheck.sources import declare_source
 from astrafs.typecheck.streams import declare_stream, stream_order
 from astrafs.typecheck.tests import check_tests
@@ -53,6 +55,7 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         sources.append(source)
         source_origins[source.name] = origin
         bindings[source.name] = binding
+    declare_request_rows(env)
     declare_features(env)
     streams: list[ir.Stream] = []
     stream_origins: dict[str, StreamOrigin] = {}
@@ -62,6 +65,7 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         if declared is not None:
             streams.append(declared[0])
             stream_origins[symbol.qualified] = declared[1]
+            env.streams[symbol.qualified] = declared[0], declared[1]
             unions += [declared[2]] if declared[2] is not None else []
     features, feature_origins = _features(env)
     views: list[ir.View] = []
@@ -71,8 +75,14 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         if viewed is not None:
             views.append(viewed[0])
             view_origins[symbol.qualified] = viewed[1]
+    by_name = {view.name: view for view in views}
+    datasets: list[ir.Dataset] = []
+    dataset_origins: dict[str, DatasetOrigin] = {}
     for symbol in _of_kind(symbols, SymbolKind.DATASET):
-        sink.emit(unsupported(symbol.span, "a `dataset`"))
+        checked = check_dataset(symbol, by_name, env)
+        if checked is not None:
+            datasets.append(checked[0])
+            dataset_origins[symbol.qualified] = checked[1]
     plan = ir.Plan(
         tuple(_entities(env)),
         tuple(sorted(sources, key=lambda source: source.name)),
@@ -80,11 +90,20 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         features,
         tuple(sorted(views, key=lambda view: view.name)),
         tuple(sorted(unions, key=lambda union: union.name)),
+        tuple(sorted(datasets, key=lambda dataset: dataset.name)),
     )
     _report_cycles(plan, feature_origins, stream_origins, sink)
     tests = check_tests(env, {source.name: source for source in sources}, source_origins)
     return Program(
-        plan, bindings, feature_origins, source_origins, stream_origins, view_origins, files, tests
+        plan,
+        bindings,
+        feature_origins,
+        source_origins,
+        stream_origins,
+        view_origins,
+        files,
+        tests,
+        dataset_origins,
     )
 
 
@@ -111,7 +130,10 @@ def _of_kind(symbols: Symbols, *kinds: SymbolKind) -> list[Symbol]:
 
 
 def _entities(env: Environment) -> list[ir.Entity]:
-    return [ir.Entity(name, info.keys, info.request) for name, info in sorted(env.entities.items())]
+    return [
+        ir.Entity(name, info.keys, info.request, info.rows)
+        for name, info in sorted(env.entities.items())
+    ]
 
 
 def _features(

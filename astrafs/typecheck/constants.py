@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from astrafs.builtins.registry import evaluate
 from astrafs.diagnostics.codes import types as type_codes
@@ -15,7 +16,8 @@ from astrafs.syntax import ast
 from astrafs.typecheck.context import Context, Environment, Place
 from astrafs.typecheck.convert import assign, may_be_null
 from astrafs.typecheck.declared import declared_type
-from astrafs.typecheck.typed import Typed, failed, literal
+from astrafs.typecheck.lists import is_constant, known
+from astrafs.typecheck.typed import Typed, failed
 from astrafs.typesys import DURATION, DURATION_UNITS, Kind, duration_text
 from astrafs.values.errors import ValueFailure
 
@@ -58,10 +60,10 @@ def _declared(symbol: Symbol, env: Environment) -> Typed:
 
 def fold(value: Typed, sink: Sink) -> Typed:
     """Compute an expression of constants; its failure (an overflow, say) is reported."""
-    if value.failed or isinstance(value.expr, ir.Literal):
+    if value.failed or isinstance(value.expr, ir.Literal) or is_constant(value.expr):
         return value
     try:
-        result = _compute(value.expr)
+        result = computed(value.expr)
     except ValueFailure as failure:
         sink.emit(
             type_codes.NOT_A_VALUE.at(
@@ -69,19 +71,20 @@ def fold(value: Typed, sink: Sink) -> Typed:
             )
         )
         return failed(value.span)
-    return literal(result, value.type.with_null(result is None), value.span)
+    return known(result, value.type.with_null(result is None), value.span)
 
 
-def _compute(expr: ir.Expr) -> ir.Value:
+
+def computed(expr: ir.Expr) -> Any:
+    """Return the value of an expression of constants; raises :class:`ValueFailure`."""
     match expr:
         case ir.Literal(value=value):
             return value
         case ir.Call(function="if", args=(condition, then, otherwise)):
-            return _compute(then if _compute(condition) else otherwise)
+            return computed(then if computed(condition) else otherwise)
         case ir.Call(function=function, args=args, type=type_):
-            values = tuple(_compute(arg) for arg in args)
-            found: ir.Value = evaluate(function, values, tuple(arg.type for arg in args), type_)
-            return found
+            values = tuple(computed(arg) for arg in args)
+            return evaluate(function, values, tuple(arg.type for arg in args), type_)
         case _:
             raise TypeError(f"{type(expr).__name__} is no constant")
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
+from astrafs.plan.program import StreamOrigin
 from astrafs.plan.tree import Origin
 from astrafs.record import dataclass
 from astrafs.resolve.symbols import FeatureSymbol, ModuleScope, Symbol, Symbols
@@ -31,13 +32,14 @@ class Place(StrEnum):
     BLOCK_WHERE = "the `where` of a `features` block"
     AGGREGATE = "an aggregate"
     EXPECT = "an `expect` line"
+    DATASET = "a dataset"
     CONST = "a constant"
     FN = "a function"
     TEST = "an expectation of a test"
     TEST_VALUE = "a value of a test"
 
 
-AT_ROW = (Place.STREAM, Place.STREAM_WHERE)
+AT_ROW = (Place.STREAM, Place.STREAM_WHERE, Place.DATASET)
 """Places that have a row and its own time."""
 
 
@@ -108,6 +110,8 @@ class EntityInfo:
     names: Mapping[str, NamedValue]
     type: Type
     request: bool
+    rows: str = ""
+    """The source of which a request is a row about to happen (qualified)."""
 
     @property
     def name(self) -> str:
@@ -149,6 +153,8 @@ class Rows:
     where: Typed | None
     facts: Facts
     failed: bool
+    match: tuple[str, ...] = ()
+    """The request's fields that the keys must equal, in a block of a request."""
 
 
 class Check(Protocol):
@@ -169,6 +175,7 @@ class Environment:
     check: Check
     entities: dict[str, EntityInfo] = field(default_factory=dict)
     schemas: dict[str, RowSchema] = field(default_factory=dict)
+    streams: dict[str, tuple[ir.Stream, StreamOrigin]] = field(default_factory=dict)
     tables: dict[str, ir.Source] = field(default_factory=dict)
     feature_types: dict[ir.FeatureId, Type] = field(default_factory=dict)
     constants: dict[str, Typed] = field(default_factory=dict)

@@ -8,9 +8,10 @@ from decimal import Decimal
 from astrafs.builtins.rules import INT_DIGITS, digits_of
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.model import Diagnostic, Edit, Sink
+from astrafs.diagnostics.suggest import closest
+from astrafs.diagnostics.words import LONGEST_LIST
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin, children
-from astrafs.resolve.collect import suggest
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck.typed import Typed, call, failed, literal, stored
@@ -90,11 +91,22 @@ def report_enum_value(text: str, enum: Type, span: Span, sink: Sink) -> None:
     """Report a text that the enum does not list."""
     found = codes.UNKNOWN_ENUM_VALUE.at(
         span,
-        f"not one of {', '.join(quoted(value) for value in enum.values[:12])}",
+        f"not one of {_listed(enum.values)}",
         title=f"the enum has no value {quoted(text)}",
     )
-    inner = Span(span.path, span.start + 1, span.end - 1)
-    sink.emit(suggest(found, text, enum.values, inner))
+    near = closest(text, enum.values)
+    if near is not None:
+        found = found.help(f"did you mean `{near}`?")
+    if near is not None and span.end - span.start == len(quoted(text)):  # no name of a constant
+        found = found.fix(f"write `{near}`", Edit(span, quoted(near)), safe=False)
+    sink.emit(found)
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    """List a few values, or say how many there are."""
+    if len(values) > LONGEST_LIST:
+        return f"its {len(values)} values"
+    return ", ".join(quoted(value) for value in values)
 
 
 def quoted(text: str) -> str:
@@ -159,7 +171,7 @@ def mismatch(value: Typed, target: Type) -> str | None:
             return f"{target.plain()} does not hold every {have.plain()}"
         case (Kind.STRING, Kind.ENUM) if value.is_literal:
             return None
-        case _ if have.plain() == target.plain():
+        case _ if target.holds(have):
             return None
         case _:
             return f"it is {have.plain()}, and {target.plain()} is declared"
@@ -199,6 +211,14 @@ def _type_advice(have: Type, target: Type) -> str:
             return f"make a key with `{target.required()}(...)`"
         case (Kind.KEY, _) if len(have.parts) == 1:
             return f"take the key's value with `{have.parts[0].plain()}(x)`"
+        case ((Kind.LIST | Kind.MAP), (Kind.LIST | Kind.MAP)) if any(
+            part.nullable for part in have.parts
+        ):
+            return f"declare `{have}`, or leave the nulls out with `drop_nulls(xs)`"
+        case (Kind.LIST, Kind.VECTOR):
+            return f"make a vector of a list of floats: `vector(xs, {target.precision})`"
+        case (Kind.VECTOR, Kind.LIST):
+            return "make a list of a vector: `floats(v)`"
         case (Kind.BOOL, Kind.INT | Kind.FLOAT):
             return "count it: `if x then 1 else 0`"
         case _:

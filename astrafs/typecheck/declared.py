@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from astrafs.builtins.rules import multiply_units
+from astrafs.builtins.scalars.maps import MAP_KEYS
+from astrafs.builtins.scalars.vectors import MAX_LENGTH
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.model import Sink
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind, with_article
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Environment
 from astrafs.typecheck.foreign import TYPES, called_here
-from astrafs.typesys import ERROR, Kind, Type, Unit
+from astrafs.typesys import ERROR, Kind, Type, Unit, list_of, map_of, vector_of
 
 MAX_PRECISION = 38
 _PLAIN = {
@@ -27,8 +29,8 @@ _PLAIN = {
         Kind.DURATION,
     )
 }
-_SIZED = ("decimal", "enum")
-_LATER = ("list", "map", "vector")
+MAX_ENUM_VALUES = 1_000
+_BRACKETED = ("decimal", "enum", "list", "map", "vector")
 
 
 def declared_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
@@ -83,10 +85,72 @@ def _base_type(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: S
         return _decimal(tree, sink)
     if name == "enum":
         return _enum(tree, sink)
-    if name in _LATER:
-        sink.emit(unsupported(tree.span, f"the type `{name}`"))
+    match name, tree.parts:
+        case "list", (element,):
+            return _list(element, scope, env, sink)
+        case "map", (key, value):
+            return _map(key, value, scope, env, sink)
+        case "vector", ():
+            return _vector(tree, sink)
+        case (("list" | "map"), _):
+            sink.emit(
+                codes.BAD_TYPE.at(
+                    tree.span, "of what?", title=f"a {name} needs the type of its elements"
+                ).help(f"write `{_SHAPES[name]}`")
+            )
+            return ERROR
+        case _:
+            return _key(tree, scope, env, sink)
+
+
+_SHAPES = {"list": "list[int]", "map": "map[string, int]", "vector": "vector[128]"}
+
+
+def _list(element: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
+    found = _element(element, scope, env, sink)
+    return found if found.is_error else list_of(found)
+
+
+def _element(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
+    found = declared_type(tree, scope, env, sink)
+    if found.kind is Kind.KEY and len(found.parts) != 1:
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span,
+                f"a key of {len(found.parts)} parts",
+                title="elements are keys of one part",
+            ).help("keep the parts of the key in lists of their own")
+        )
         return ERROR
-    return _key(tree, scope, env, sink)
+    return found
+
+
+def _map(
+    key: ast.TypeExpr, value: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink
+) -> Type:
+    keys, values = _element(key, scope, env, sink), _element(value, scope, env, sink)
+    if keys.is_error or values.is_error:
+        return ERROR
+    if keys.nullable or keys.kind not in MAP_KEYS:
+        what = "a key is never null" if keys.nullable else "its keys are plain values"
+        sink.emit(
+            codes.BAD_TYPE.at(key.span, what, title=f"a map has no keys of type `{keys}`").help(
+                "remove the `?`" if keys.nullable else "use a string, a number, a time or a key"
+            )
+        )
+        return ERROR
+    return map_of(keys, values)
+
+
+def _vector(tree: ast.TypeExpr, sink: Sink) -> Type:
+    if len(tree.sizes) != 1 or not 1 <= tree.sizes[0] <= MAX_LENGTH:
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span, "how many numbers?", title=f"a vector has 1 to {MAX_LENGTH:,} numbers"
+            ).help(f"write `{_SHAPES['vector']}`: 128 float32 numbers")
+        )
+        return ERROR
+    return vector_of(tree.sizes[0])
 
 
 def _decimal(tree: ast.TypeExpr, sink: Sink) -> Type:
@@ -118,6 +182,15 @@ def _enum(tree: ast.TypeExpr, sink: Sink) -> Type:
             )
         )
         return ERROR
+    if len(tree.values) > MAX_ENUM_VALUES:
+        sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span,
+                f"{len(tree.values):,} are listed",
+                title=f"an enum has at most {MAX_ENUM_VALUES:,} values",
+            ).help("declare a `string`")
+        )
+        return ERROR
     repeated = next((v for n, v in enumerate(tree.values) if v in tree.values[:n]), None)
     if repeated is not None:
         sink.emit(
@@ -127,6 +200,7 @@ def _enum(tree: ast.TypeExpr, sink: Sink) -> Type:
         )
         return ERROR
     return Type(Kind.ENUM, values=tree.values)
+
 
 def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -> Type:
     name = tree.name.text
@@ -144,13 +218,13 @@ def _key(tree: ast.TypeExpr, scope: ModuleScope, env: Environment, sink: Sink) -
             for other in env.symbols.modules.values()
             if name in other.own and other.own[name].kind is SymbolKind.ENTITY
         )
-        renamed = called_here(found, name, tree.name.span, (*_PLAIN, *_SIZED), TYPES)
+        renamed = called_here(found, name, tree.name.span, (*_PLAIN, *_BRACKETED), TYPES)
         if elsewhere:
             sink.emit(found.help(f"import it: `use {elsewhere[0]}.{{{name}}}`"))
         elif renamed is not None:
             sink.emit(renamed)
         else:
-            known = (*_PLAIN, *_SIZED, *scope.visible((SymbolKind.ENTITY,)))
+            known = (*_PLAIN, *_BRACKETED, *scope.visible((SymbolKind.ENTITY,)))
             sink.emit(suggest(found, name, known, tree.name.span))
         return ERROR
     if symbol.kind not in ENTITIES or symbol.kind is SymbolKind.REQUEST:

@@ -6,7 +6,6 @@ from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.model import Edit, Sink
 from astrafs.plan import ir
-from astrafs.resolve.collect import unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
@@ -108,8 +107,6 @@ def _declare_request(symbol: Symbol, env: Environment) -> None:
     tree = symbol.declaration
     assert isinstance(tree, ast.RequestDecl)
     scope = env.symbols.modules[symbol.module]
-    if tree.rows is not None:
-        env.sink.emit(unsupported(tree.rows.span, "a request as a row (`request ... as`)"))
     fields: list[ir.Field] = []
     names: dict[str, NamedValue] = {}
     seen: dict[str, Span] = {}

@@ -11,12 +11,12 @@ from astrafs.builtins.registry import OPERATORS
 from astrafs.diagnostics.codes import types as codes
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import unsupported
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck import aggregates, calls, facts, lookups, names
 from astrafs.typecheck.context import Context
 from astrafs.typecheck.convert import MAX_INT, fits
+from astrafs.typecheck.lists import check_list
 from astrafs.typecheck.rows import apply_row
 from astrafs.typecheck.typed import Typed, failed, literal
 from astrafs.typesys import (
@@ -82,8 +82,7 @@ def check(expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed:
         case ast.Index():
             return lookups.bare_index(expr, ctx)
         case ast.ListLit():
-            ctx.sink.emit(unsupported(expr.span, "a list as a value"))
-            return failed(expr.span)
+            return check_list(expr, ctx, want)
         case ast.BadExpr():
             return failed(expr.span)
         case _:
@@ -155,7 +154,7 @@ def _binary(expr: ast.Binary, ctx: Context) -> Typed:
         left = left.left
     value = check(left, ctx)
     for node in reversed(chain):
-        right = check(node.right, ctx)
+        right = check(node.right, ctx, value.type if value.type.is_nested else None)
         value = apply_row(
             OPERATORS[node.op].name,
             (value, right),
@@ -195,6 +194,8 @@ def _default(expr: ast.Binary, ctx: Context, want: Type | None) -> Typed:
     node: ast.Expr = expr
     while isinstance(node, ast.Binary) and node.op == "??":
         args.append(check(node.left, ctx, want))
+        if want is None and args[0].type.is_nested:
+            want = args[0].type
         node = node.right
     args.append(check(node, ctx, want))
     return apply_row(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from astrafs.diagnostics.codes import types as codes
 from astrafs.plan import ir
 from astrafs.plan.program import FeatureOrigin
-from astrafs.resolve.collect import unsupported
+from astrafs.plan.tree import transform
 from astrafs.resolve.expand import TemplateSink
 from astrafs.resolve.symbols import FeatureSymbol
 from astrafs.syntax import ast
@@ -34,9 +37,27 @@ def declare_features(env: Environment) -> None:
 
 def _one_column(type_: Type, tree: ast.TypeExpr, env: Environment) -> Type:
     if type_.kind is Kind.KEY and len(type_.parts) != 1:
-        env.sink.emit(unsupported(tree.span, "a feature that is a key of several parts"))
+        parts = " and ".join(f"`{part}`" for part in type_.parts)
+        env.sink.emit(
+            codes.BAD_TYPE.at(
+                tree.span,
+                f"the key of `{type_.required()}` has {len(type_.parts)} parts",
+                title="a feature holds one value, not a key of several parts",
+            ).help(
+                f"declare a feature for each part ({parts}), and make the key where it is used: "
+                f"`{type_.required()}(a, b)`"
+            )
+        )
         return ERROR
     return type_
+
+
+def _in_hindsight(expr: ir.Expr) -> ir.Expr:
+    """Let a label's window that looks forward hold the rows known by K, whatever t."""
+    if isinstance(expr, ir.Aggregate) and isinstance(expr.window, ir.RangeWindow):
+        if expr.window.near < 0:
+            return replace(expr, window=replace(expr.window, hindsight=True))
+    return expr
 
 
 class FeatureChecker:
@@ -51,7 +72,7 @@ class FeatureChecker:
         """Check the heads of all blocks, those without a sound feature too."""
         for scope in self.env.symbols.modules.values():
             for tree in scope.tree.declarations:
-                if not isinstance(tree, ast.FeaturesDecl) or tree.labels:
+                if not isinstance(tree, ast.FeaturesDecl):
                     continue
                 symbol = scope.own.get(tree.entity.text)
                 imported = scope.imports.get(tree.entity.text)
@@ -67,7 +88,7 @@ class FeatureChecker:
         rows, sound = self.heads.get(id(symbol.block), (None, False))
         target = env.feature_types[symbol.id]
         value = failed(tree.value.span)
-        if entity is not None and not entity.type.is_error and (sound or rows is not None):
+        if entity is not None and (sound or rows is not None):
             sink = self.sink(symbol)
             ctx = Context(
                 env,
@@ -86,11 +107,12 @@ class FeatureChecker:
         feature = ir.Feature(
             symbol.id,
             target,
-            value.expr,
+            transform(value.expr, _in_hindsight) if symbol.block.labels else value.expr,
             symbol.doc,
             symbol.owner,
             symbol.tags,
             symbol.deprecated,
+            symbol.block.labels,
         )
         origin = FeatureOrigin(
             tree.name.span, tree.span, value.origin, symbol.module, symbol.expansion

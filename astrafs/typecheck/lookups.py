@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
-from astrafs.diagnostics.model import Edit
+from astrafs.diagnostics.model import Edit, Sink
+from astrafs.diagnostics.words import count
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.record import dataclass
@@ -113,7 +116,15 @@ def bare_index(expr: ast.Index, ctx: Context) -> Typed:
     )
     if isinstance(expr.base, ast.Name):
         shown = expr.base.ident.text
-        found = found.help(f"name one: `{shown}[...].name`")
+        base = ctx.env.check(expr.base, replace(ctx, sink=Sink()))
+        if base.type.is_nested:
+            found = codes.BAD_LOOKUP.at(
+                expr.span,
+                f"`{shown}` is `{base.type}`",
+                title="brackets look up a feature or a column of a table",
+            ).help(f"write `get({shown}, ...)`")
+        else:
+            found = found.help(f"name one: `{shown}[...].name`")
     ctx.sink.emit(found)
     return failed(expr.span)
 
@@ -188,7 +199,7 @@ def _table(
             codes.BAD_LOOKUP.at(
                 index.span,
                 f"{len(keys)} given",
-                title=f"the key of `{symbol.name}` has {len(wanted)} columns",
+                title=f"the key of `{symbol.name}` has {count(len(wanted), 'column')}",
             ).help(f"write `{symbol.name}[{usage}].{field.text}`")
         )
         return failed(expr.span)
@@ -273,7 +284,8 @@ def _entity(
     if field.text not in versions:
         _report_feature(field, info, ctx)
         return failed(expr.span)
-    feature = pick_version(field.text, info.name, expr.version, field.span, ctx)
+    named = Span(field.span.path, field.span.start, expr.span.end)
+    feature = pick_version(field.text, info.name, expr.version, named, ctx)
     if feature is None or any(key.failed for key in keys):
         return failed(expr.span)
     parts = _entity_keys(index, info, keys, ctx)
@@ -292,7 +304,7 @@ def _entity(
 
 def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
     symbols = ctx.env.symbols
-    if (info.name, field.text) in symbols.withheld or symbols.is_lost(field.text):
+    if symbols.is_lost(field.text):
         return
     found = name_codes.UNKNOWN_FEATURE.at(
         field.span,
@@ -308,7 +320,8 @@ def _report_feature(field: ast.Ident, info: EntityInfo, ctx: Context) -> None:
     if others:
         ctx.sink.emit(found.help(f"`{others[0]}` has a feature of this name"))
         return
-    ctx.sink.emit(suggest_within(found, field.text, lambda: versions, field.span, symbols))
+    known = {name: next(iter(of_name.values())) for name, of_name in versions.items()}
+    ctx.sink.emit(suggest_within(found, field.text, lambda: known, field.span, symbols))
 
 
 def _entity_keys(

@@ -76,8 +76,6 @@ def _feature(name: str, expr: ast.Name, ctx: Context) -> Typed | None:
     entity = ctx.entity.name
     versions = ctx.env.symbols.features.get(entity, {}).get(name)
     if versions is None:
-        if (entity, name) in ctx.env.symbols.withheld:
-            return failed(expr.span)
         return None
     if not _visible(name, entity, ctx):
         return None
@@ -110,19 +108,22 @@ def pick_version(
     name: str, entity: str, version: int | None, span: Span, ctx: Context
 ) -> FeatureSymbol | None:
     """Return the version of an existing feature that a reference means; warns about a deprecated
-    one.
+    one. ``span`` is the name with its version.
     """
     versions = ctx.env.symbols.features[entity][name]
     latest = ctx.env.symbols.latest
     symbol = latest(entity, name) if version is None else versions.get(version)
     if symbol is None:
         known = ", ".join(f"`{name}@{number}`" for number in sorted(versions))
+        right, written = f"@{max(versions)}", f"@{version}"
+        edit = Edit(Span(span.path, span.end - len(written), span.end), right)
         ctx.sink.emit(
             codes.UNKNOWN_VERSION.at(
                 span, f"there is no version {version}", title=f"unknown version `{name}@{version}`"
             )
             .label(next(iter(versions.values())).span, "declared here")
             .help(f"there is {known}")
+            .fix(f"write `{name}{right}`", edit, safe=False)
         )
         return None
     user = ctx.feature
@@ -254,17 +255,17 @@ def _advice(name: str, ctx: Context) -> str:
     return ""
 
 
-def _known_names(ctx: Context) -> list[str]:
-    found = [*ctx.loops, *ctx.params, *ctx.columns]
-    if ctx.entity is not None:
-        found.extend(ctx.entity.names)
-        if ctx.place in _OF_ENTITY:
-            entity = ctx.entity.name
-            found.extend(
-                name for name, owners in ctx.scope.feature_names.items() if entity in owners
-            )
-            found.extend(name for name, use in ctx.scope.imports.items() if use.features)
+def _known_names(ctx: Context) -> dict[str, object]:
+    """Return what has a name here, the nearest last."""
+    found: dict[str, object] = dict.fromkeys(ctx.scope.visible((SymbolKind.CONST,)))
     if ctx.rows is not None:
-        found.extend(ctx.rows.schema.columns)
-    found.extend(ctx.scope.visible((SymbolKind.CONST,)))
-    return found
+        found |= ctx.rows.schema.columns
+    if ctx.entity is not None:
+        if ctx.place in _OF_ENTITY:
+            found |= {name: use for name, use in ctx.scope.imports.items() if use.features}
+            latest, entity = ctx.env.symbols.latest, ctx.entity.name
+            for name, owners in ctx.scope.feature_names.items():
+                if entity in owners:
+                    found[name] = latest(entity, name)
+        found |= ctx.entity.names
+    return {**found, **ctx.columns, **dict.fromkeys((*ctx.params, *ctx.loops))}

@@ -127,6 +127,8 @@ def _operator_problem(
     shown = " and ".join(f"`{type_}`" for type_ in types[:2])
     if symbol == "if":
         return _choice_problem(mismatch, args, op_span)
+    if symbol == "[]":
+        return _elements_problem(mismatch, args, op_span)
     if is_unit_problem(row.rule, args):
         found = codes.UNIT_MISMATCH.at(
             op_span, "needs equal units", title=f"`{symbol}` does not go with {shown}"
@@ -155,6 +157,16 @@ def _choice_problem(mismatch: Mismatch, args: tuple[Typed, ...], span: Span) -> 
         span, "both branches need one type", title="the branches of `if` have different types"
     )
     found = found.label(then.span, describe(then)).label(otherwise.span, describe(otherwise))
+    return found.help("convert one of them, such as with `float(x)` or `string(x)`")
+
+
+def _elements_problem(mismatch: Mismatch, args: tuple[Typed, ...], span: Span) -> Diagnostic:
+    found = codes.BAD_OPERANDS.at(
+        span, "elements have one type", title="the elements of a list have different types"
+    )
+    other = args[mismatch.index or 0]
+    for arg in dict.fromkeys((args[0], other)):
+        found = found.label(arg.span, describe(arg))
     return found.help("convert one of them, such as with `float(x)` or `string(x)`")
 
 

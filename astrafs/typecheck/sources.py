@@ -10,7 +10,7 @@ from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.plan import ir
 from astrafs.plan.program import Binding, SourceOrigin
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.symbols import ModuleScope, Symbol
 from astrafs.source import Span
 from astrafs.syntax import ast
@@ -61,8 +61,7 @@ class _SourceChecker:
         time = self.time_column(tree.time, "time")
         knowledge = self.knowledge()
         static = self.static()
-        if tree.revisions:
-            self.sink.emit(unsupported(self.symbol.span, "`revisions`"))
+        deleted = self.deleted()
         if tree.max_age is not None and not tree.table:
             self.misfit(tree.max_age.span, "`max_age` belongs to tables", "remove it")
         if tree.retention is not None and tree.table:
@@ -82,6 +81,8 @@ class _SourceChecker:
             self.duration(tree.max_age, "max_age"),
             self.duration(tree.retention, "retention"),
             expects,
+            tree.revisions and not tree.table,
+            deleted,
         )
         if tree.table:
             self.env.tables[self.symbol.qualified] = source
@@ -147,7 +148,7 @@ class _SourceChecker:
         type_ = self.columns[tree.name.text].type
         zone = ""
         if tree.zone is not None:
-            if type_.kind is Kind.TIMESTAMP:
+            if _has_times(type_):
                 zone = self.zone(tree.zone)
             elif not type_.is_error:
                 self.misfit(
@@ -235,6 +236,9 @@ class _SourceChecker:
                 self.bad_key(ident, column, "may be null", "remove the `?` from its type")
             elif column.type.kind is Kind.FLOAT:
                 self.bad_key(ident, column, "is a float", "use an int, string, date or timestamp")
+            elif column.type.is_nested:
+                what = f"is a {column.type.kind.value}"
+                self.bad_key(ident, column, what, "use an int, string, date or timestamp")
         return tuple(dict.fromkeys(ident.text for ident in tree.key))
 
     def bad_key(self, ident: ast.Ident, column: NamedValue, problem: str, advice: str) -> None:
@@ -324,6 +328,33 @@ class _SourceChecker:
             )
         return ir.KnownColumn(known) if known else ir.Delay(delay or 0)
 
+    def deleted(self) -> str:
+        """Check ``revisions [deleted COLUMN]``; return the column."""
+        tree, ident = self.tree, self.tree.deleted
+        if tree.revisions and tree.table:
+            self.misfit(
+                self.symbol.span,
+                "`revisions` belongs to sources",
+                "remove it: the latest row of a table holds, so a correction is one more row",
+            )
+            return ""
+        column = None if ident is None else self.named_column(ident, "`deleted`")
+        if ident is None or column is None or column.type.is_error:
+            return ""
+        self.clauses["deleted"] = ident.span
+        if column.type.kind is Kind.BOOL:
+            return ident.text
+        self.sink.emit(
+            codes.BAD_COLUMN_CLAUSE.at(
+                ident.span,
+                f"`{ident.text}` is `{column.type}`",
+                title=f"`deleted` column `{ident.text}` is no bool",
+            )
+            .label(column.span, "declared here")
+            .help("name a `bool` that is true on the revision that takes the event back")
+        )
+        return ""
+
     def static(self) -> str:
         """Check ``static "why"``."""
         tree = self.tree
@@ -406,3 +437,9 @@ class _SourceChecker:
             )
         patterns = tuple(pattern.value for pattern in location.patterns)
         return Binding(name, patterns, location.span)
+
+
+def _has_times(type_: Type) -> bool:
+    return type_.kind is Kind.TIMESTAMP or (
+        type_.kind in (Kind.LIST, Kind.MAP) and any(map(_has_times, type_.parts))
+    )

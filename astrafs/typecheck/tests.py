@@ -21,9 +21,9 @@ from astrafs.resolve.lookup import resolve_name
 from astrafs.resolve.symbols import ModuleScope, Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
-from astrafs.typecheck.constants import fold
+from astrafs.typecheck.constants import computed, fold
 from astrafs.typecheck.context import Context, Environment, NamedValue, Place
-from astrafs.typecheck.convert import assign
+from astrafs.typecheck.convert import mismatch, widen
 from astrafs.typecheck.rows import apply_row
 from astrafs.typecheck.typed import Typed, stored
 from astrafs.typesys import BOOL, TIMESTAMP, Kind, Type
@@ -111,13 +111,14 @@ class _TestChecker:
         declaration = symbol.declaration
         assert isinstance(declaration, ast.SourceDecl)
         declared = {column.name.text: column for column in declaration.columns}
-        values: dict[str, Any] = {name: None for name in schema.columns}
+        values: dict[str, Any] = dict.fromkeys(schema.columns)
         given: dict[str, Span] = {}
         sound = not schema.broken
+        misspelt = False
         for ident, expr in tree.values:
             column = schema.columns.get(ident.text)
             if column is None:
-                sound = False
+                sound, misspelt = False, True
                 if not schema.broken and ident.text:
                     self.unknown_column(ident, symbol, schema.columns)
                 continue
@@ -134,10 +135,12 @@ class _TestChecker:
             if value is None:
                 sound = False
             else:
-                values[ident.text] = value.value
+                (values[ident.text],) = value
         for name, column in schema.columns.items():
             if name not in given and not column.type.nullable and not column.type.is_error:
                 sound = False
+                if misspelt:
+                    continue  # most likely this column, and it has been said
                 self.sink.emit(
                     codes.TEST_COLUMN.at(
                         tree.span, f"no `{name}`", title=f"the row lacks the column `{name}`"
@@ -159,10 +162,10 @@ class _TestChecker:
         symbols = self.env.symbols
         self.sink.emit(suggest_within(found, ident.text, lambda: known, ident.span, symbols))
 
-    def cell(
-        self, expr: ast.Expr, column: NamedValue, declared: ast.TypeExpr
-    ) -> ir.Literal | None:
-        """Check one cell; a key column takes a key or a bare value of its part."""
+    def cell(self, expr: ast.Expr, column: NamedValue, declared: ast.TypeExpr) -> tuple[Any] | None:
+        """Check one cell; a key column takes a key or a bare value of its part. Returns the value,
+        or None where it is wrong.
+        """
         target = column.type
         if target.is_error:
             return None
@@ -171,10 +174,28 @@ class _TestChecker:
             return None
         if value.type.kind is not Kind.KEY:
             target = stored(target)
-            value = replace(value, type=replace(value.type, unit=()))
-        what = f"column `{column.name}`"
-        value = fold(assign(value, target, declared, what, self.sink), self.sink)
-        return value.expr if isinstance(value.expr, ir.Literal) and not value.failed else None
+        problem = mismatch(value, replace(target, unit=value.type.unit))
+        if problem is not None:
+            found = type_codes.WRONG_TYPE.at(
+                value.span,
+                f"this is `{value.type}`",
+                title=f"column `{column.name}` is `{column.type}`, not `{value.type}`",
+            ).label(declared.span, "declared here")
+            if value.type.kind is Kind.DATE and isinstance(expr, ast.DateLit):
+                found = found.help(f"write the instant: `{expr.text}T00:00:00Z`")
+            elif value.type.is_numeric:
+                found = found.note(problem)
+            self.sink.emit(found)
+            return None
+        if value.type.nullable and not target.nullable:
+            self.sink.emit(
+                codes.TEST_COLUMN.at(
+                    value.span, "this is null", title=f"column `{column.name}` is never null"
+                ).label(declared.span, f"declared `{column.type}` here")
+            )
+            return None
+        value = fold(widen(value, target, self.sink), self.sink)
+        return None if value.failed else (computed(value.expr),)
 
     def constant(self, expr: ast.Expr, want: Type | None) -> Typed | None:
         """Check an expression and compute it; None after reporting why it is no constant."""
@@ -262,7 +283,6 @@ class _TestChecker:
         if test is None:
             return None
         expected = test.args[1] if len(test.args) > 1 else ir.Literal(None, stored(left.type))
-        assert isinstance(expected, ir.Literal)
         return Expectation(
             left.expr,
             left.type,
@@ -270,7 +290,8 @@ class _TestChecker:
             as_of,
             test,
             tree.op,
-            expected,
+            computed(expected),
+            expected.type,
             left.origin,
             tree.span,
         )
@@ -278,19 +299,25 @@ class _TestChecker:
     def comparison(self, tree: ast.TestExpect, left: Typed, right: Typed) -> ir.Call | None:
         """Return the condition on the value; ``== null`` means that it is null."""
         span = tree.span
-        value = Typed(ir.Column(VALUE, left.expr.type), left.type, Origin(left.span))
         if right.type.kind is Kind.NULL and tree.op in _NULL_TESTS:
+            value = left
             if not left.type.nullable:
-                value = replace(value, type=left.type.optional())
+                value = replace(left, type=left.type.optional())
             found = apply_row(_NULL_TESTS[tree.op], (value,), span, self.sink, symbol="is null")
         else:
-            row = OPERATORS[tree.op].name
+            value = left
             if left.type.kind is Kind.KEY and right.type.kind is not Kind.KEY:
-                value = replace(value, type=stored(left.type))
+                value = replace(left, type=stored(left.type))
+            row = OPERATORS[tree.op].name
             found = apply_row(
                 row, (value, right), span, self.sink, symbol=tree.op, op_span=tree.op_span
             )
-        return found.expr if isinstance(found.expr, ir.Call) and not found.failed else None
+        if found.failed or not isinstance(found.expr, ir.Call):
+            return None
+        column = ir.Column(VALUE, left.expr.type)
+        first, *rest = found.expr.args
+        tested = transform(first, lambda node: column if node == left.expr else node)
+        return replace(found.expr, args=(tested, *rest))
 
     def instant(self, expr: ast.Expr, word: str) -> int | None:
         """Return a constant timestamp, or None after reporting that it is none."""
@@ -332,5 +359,3 @@ def _reads(expr: ast.Expr) -> Span | None:
             return next((span for arg in expr.args if (span := _reads(arg)) is not None), None)
         case _:
             return None
-
-

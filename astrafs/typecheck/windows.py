@@ -9,7 +9,7 @@ from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import windows as codes
 from astrafs.diagnostics.model import Edit
 from astrafs.plan import ir
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.expand import filled
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
@@ -32,6 +32,11 @@ def check_window(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
             if age is not None and reach(age, tree.span, "the reach of a window", ctx) is None:
                 return None
     return window
+
+
+def includes_request(tree: ast.WindowExpr) -> bool:
+    """Whether the request itself is to be the newest row of the window."""
+    return isinstance(tree, ast.PastWindow | ast.AllWindow) and tree.including == "request"
 
 
 def _written(tree: ast.WindowExpr, ctx: Context) -> ir.Window | None:
@@ -60,6 +65,16 @@ def declare_window(symbol: Symbol, env: Environment) -> None:
     tree = symbol.declaration
     assert isinstance(tree, ast.WindowDecl)
     ctx = Context(env, env.symbols.modules[symbol.module], env.sink, Place.CONST)
+    if includes_request(tree.window):
+        env.windows[symbol.qualified] = None
+        env.sink.emit(
+            codes.NO_REQUEST_HERE.at(
+                tree.window.span,
+                "no request here",
+                title=f"the named window `{symbol.name}` belongs to no request",
+            ).help(f"name the window without it, and write `over {symbol.name} including request`")
+        )
+        return
     env.windows[symbol.qualified] = check_window(tree.window, ctx)
 
 
@@ -84,9 +99,6 @@ def _positive(expr: ast.Expr | None, ctx: Context, what: str, *, zero: bool = Fa
 
 
 def _past(tree: ast.PastWindow, ctx: Context) -> ir.Window | None:
-    if tree.including == "request":
-        ctx.sink.emit(unsupported(tree.span, "`including request`"))
-        return None
     if isinstance(tree.length, ast.Name) and tree.length.version is None:
         inherited = _window_symbol(tree.length.ident, ctx)
         if inherited is not None:
@@ -175,9 +187,6 @@ def _edges(tree: ast.EdgesWindow, ctx: Context) -> ir.Window | None:
 
 
 def _all(tree: ast.AllWindow, ctx: Context) -> ir.Window | None:
-    if tree.including == "request":
-        ctx.sink.emit(unsupported(tree.span, "`including request`"))
-        return None
     offset = _positive(tree.offset, ctx, "the `offset` of a window", zero=True)
     if tree.offset is not None and offset is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from math import isqrt
 
@@ -29,3 +30,15 @@ def nearest_root(value: Fraction) -> float:
     sticky = int(root * root != whole or rest != 0)
     # An inexact root lies strictly between root and root + 1: an odd half-unit stands for it.
     return nearest(Fraction(2 * root + sticky) / Fraction(2) ** (shift + 1))
+
+
+def nearest_single(value: Fraction | int) -> float:
+    """The 32-bit float nearest to ``value``, ties to even, as a float; OverflowError beyond them."""
+    exact = Fraction(value)
+    first = nearest(exact)
+    bits = struct.unpack("<q", struct.pack("<d", first))[0]
+    if exact != Fraction(first) and bits % 2 == 0:
+        # Rounded to odd, so that the second rounding sees on which side of a tie the value lies.
+        further = abs(exact) > abs(Fraction(first))
+        first = struct.unpack("<d", struct.pack("<q", bits + (1 if further else -1)))[0]
+    return float(struct.unpack("<f", struct.pack("<f", first))[0]) + 0.0

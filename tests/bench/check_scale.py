@@ -1,22 +1,23 @@
-"""Cold ``astrafs check`` on generated projects of 1,000 and 2,000 features.
+"""``astrafs check`` on generated projects of 1,000 and 2,000 features: cold, and again after edits.
 
-Run ``python -m tests.bench.check_scale [--runs N]``. The named alternative in the same run is the
-bare cost of
-starting the interpreter and the command line (``astrafs --version``).
+Run ``python -m tests.bench.check_scale [--runs N]``. The named alternatives in the same run are the
+bare cost of starting the interpreter and the command line.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.measure import ASTRAFS, middle, report
+from tests.bench.measure import ASTRAFS, middle, report, run
 
 MODULES = 40
 FEATURES = 1_000
 
-_SHARED = """owner "scale@acme.test"
+SHARED = """owner "scale@acme.test"
 
 ## A customer of the shop.
 entity User { user_id: int }
@@ -114,7 +115,7 @@ def write_project(root: Path, features: int) -> int:
     """
     root.mkdir(parents=True)
     modules = MODULES * features // FEATURES
-    texts = {"shared.afs": _SHARED}
+    texts = {"shared.afs": SHARED}
     texts |= {
         f"m{number}.afs": module_text(number, features // modules) for number in range(modules)
     }
@@ -123,35 +124,62 @@ def write_project(root: Path, features: int) -> int:
     return sum(text.count("\n") for text in texts.values())
 
 
+EDITS = {
+    "a window of one feature": ("over 1h", "over 2h"),
+    "a type that is wrong": ("_f0: int =", "_f0: string ="),
+    "a name that is wrong": ("_f1 ?? 1.0", "_f1x ?? 1.0"),
+}
+"""One-line edits of one module, as (before, after)."""
+
+
+def edited(root: Path, before: str, after: str, runs: int) -> float:
+    """Return the middle seconds of ``astrafs check`` after an edit of one line of one module, each
+    time of another.
+    """
+    times = []
+    for number in range(1, runs + 1):
+        path = root / f"m{number}.afs"
+        good = path.read_text("utf-8")
+        check(root)
+        path.write_text(good.replace(before, after, 1), encoding="utf-8")
+        times.append(check(root))
+        path.write_text(good, encoding="utf-8")
+    return statistics.median(times)
+
+
+def check(root: Path, *options: str) -> float:
+    """Return the seconds of one ``astrafs check``."""
+    return run((*ASTRAFS, "check", str(root), *options), accept=(0, 1)).seconds
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        sizes = (FEATURES, 2 * FEATURES)
-        lines = {size: write_project(Path(folder) / str(size), size) for size in sizes}
-        bare = middle((*ASTRAFS, "--version"), runs=runs)
-        found = {
-            size: middle((*ASTRAFS, "check", str(Path(folder) / str(size))), runs=runs)
-            for size in sizes
-        }
-    small, large = found[sizes[0]], found[sizes[1]]
-    report(
-        "astrafs check, cold process",
-        [
-            ("astrafs --version", f"{bare.seconds:.2f} s, {bare.megabytes:.0f} MB"),
-            *(
-                (
-                    f"{size} features, {lines[size]} lines",
-                    f"{found[size].seconds:.2f} s, {found[size].megabytes:.0f} MB, "
-                    f"{found[size].seconds / bare.seconds:.1f} x --version",
-                )
-                for size in sizes
-            ),
-            ("growth for twice the features", f"{large.seconds / small.seconds:.2f}"),
-        ],
-    )
+        bare = middle((sys.executable, "-c", "pass"), runs=runs)
+        rows.append(("python -c pass", f"{bare.seconds:.3f} s"))
+        version = middle((*ASTRAFS, "--version"), runs=runs)
+        rows.append(("astrafs --version", f"{version.seconds:.3f} s, {version.megabytes:.0f} MB"))
+        cold = {}
+        for size in (FEATURES, 2 * FEATURES):
+            root = Path(folder) / str(size)
+            lines = write_project(root, size)
+            cold[size] = middle((*ASTRAFS, "check", "--no-cache", str(root)), runs=runs)
+            text = f"{cold[size].seconds:.3f} s, {cold[size].megabytes:.0f} MB"
+            rows.append((f"cold: {size} features, {lines} lines", text))
+        growth = cold[2 * FEATURES].seconds / cold[FEATURES].seconds
+        rows.append(("growth for twice the features", f"{growth:.2f}"))
+        root = Path(folder) / str(FEATURES)
+        check(root)
+        again = statistics.median(check(root) for _ in range(runs))
+        rows.append((f"again, {FEATURES} features, nothing changed", f"{again:.3f} s"))
+        for name, (before, after) in EDITS.items():
+            seconds = edited(root, before, after, runs)
+            rows.append((f"again, after an edit: {name}", f"{seconds:.3f} s"))
+    report("astrafs check, whole process, wall time", rows)
 
 
 if __name__ == "__main__":

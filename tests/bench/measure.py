@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +15,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-ASTRAFS = (sys.executable, "-c", "import sys; from astrafs.cli.app import main; sys.exit(main())")
+ASTRAFS = (sys.executable, "-m", "astrafs")
 """The command line as a child process, whatever is installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One finished child process: wall seconds, peak resident megabytes, what it printed."""
+    """One finished child process: wall seconds, peak resident megabytes, what it printed, and
+    the seconds that processors worked for it.
+    """
 
     seconds: float
     megabytes: float
     output: str
+    processor: float
 
 
-def run(command: Sequence[str], *, cwd: Path = ROOT) -> Measured:
-    """Run ``command`` to its end; raises ``RuntimeError`` with its output where it fails."""
+def run(command: Sequence[str], *, cwd: Path = ROOT, accept: Sequence[int] = (0,)) -> Measured:
+    """Run ``command`` to its end; raises ``RuntimeError`` with its output where it ends with
+    another exit code than those of ``accept``.
+    """
     environment = dict(os.environ, PYTHONPATH=str(ROOT), NO_COLOR="1", TERM="dumb")
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # An installed program has its bytecode; to compile it anew would be measured with it.
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "astrafs-bench")
     before = time.perf_counter()
     child = subprocess.Popen(
         list(command),
@@ -44,13 +53,14 @@ def run(command: Sequence[str], *, cwd: Path = ROOT) -> Measured:
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - before
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
+    if child.returncode not in accept:
         raise RuntimeError(f"exit code {child.returncode}: {' '.join(command)}\n{output}")
-    return Measured(seconds, usage.ru_maxrss / 1024, output)
+    return Measured(seconds, usage.ru_maxrss / 1024, output, usage.ru_utime + usage.ru_stime)
 
 
 def middle(command: Sequence[str], *, runs: int, cwd: Path = ROOT) -> Measured:
     """Run ``command`` ``runs`` times and return the one with the middle time."""
+    run(command, cwd=cwd)  # the first also writes bytecode
     found = sorted((run(command, cwd=cwd) for _ in range(runs)), key=lambda one: one.seconds)
     return found[len(found) // 2]
 

@@ -92,6 +92,9 @@ def close(wanted: Any, got: Any, tolerance: float) -> bool:
     """Whether two values are equal; numbers within ``tolerance``, a bool equals only a bool."""
     if isinstance(wanted, bool) or isinstance(got, bool):
         return wanted is got
+    if isinstance(wanted, list | tuple) and isinstance(got, list | tuple):
+        pairs = zip(wanted, got, strict=False)
+        return len(wanted) == len(got) and all(close(a, b, tolerance) for a, b in pairs)
     if isinstance(wanted, int | float) and isinstance(got, int | float):
         return wanted == got or abs(wanted - got) <= tolerance * max(1.0, abs(wanted), abs(got))
     return bool(wanted == got)

@@ -12,7 +12,9 @@ from astrafs.diagnostics.model import Sink
 from astrafs.driver import compile_project
 from astrafs.plan import ir
 from astrafs.plan.program import Program
+from astrafs.reference.datasets import evaluate_dataset
 from astrafs.reference.interpreter import Interpreter, Question
+from astrafs.runtime.result import arrow_type
 from astrafs.source import SourceFile
 from astrafs.typesys import Kind, Type
 from tests.conformance.cases import Case
@@ -47,8 +49,24 @@ def answers(case: Case, program: Program, limit: int) -> pa.Table:
     result = spine
     for index, output in enumerate(view.outputs):
         cells = [shown(row[index], output.type) for row in found]
-        result = result.append_column(output.name, pa.array(cells))
+        nested = arrow_type(output.type) if output.type.is_nested else None
+        result = result.append_column(output.name, pa.array(cells, nested))
     return result
+
+
+def examples(case: Case, program: Program) -> pa.Table:
+    """Return the columns of the case's dataset, by the interpreter."""
+    (dataset,) = program.plan.datasets
+    (view,) = program.plan.views
+    found = evaluate_dataset(program.plan, dataset.name, data_of(case, program), FOREVER)
+    rows = [(*one.columns, *one.outputs, *one.labels) for one in found]
+    columns = (*dataset.columns, *view.outputs, *dataset.labels)
+    return pa.table(
+        {
+            one.name: pa.array([shown(row[place], one.type) for row in rows])
+            for place, one in enumerate(columns)
+        }
+    )
 
 
 def data_of(case: Case, program: Program) -> dict[str, list[dict[str, Any]]]:
@@ -85,6 +103,10 @@ def shown(value: Any, type_: Type) -> Any:
     kind = type_.parts[0].kind if type_.kind is Kind.KEY else type_.kind
     if value is None:
         return None
+    if kind is Kind.LIST:
+        return [shown(item, type_.parts[0]) for item in value]
+    if kind is Kind.MAP:
+        return [tuple(map(shown, pair, type_.parts)) for pair in value]
     if kind is Kind.TIMESTAMP:
         return datetime.fromtimestamp(value / 1_000_000, UTC)
     if kind is Kind.DATE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ from astrafs.plan.program import Program
 from astrafs.reference.interpreter import Interpreter, Question
 from astrafs.source import SourceFile
 from astrafs.typesys import Kind, Type
+from astrafs.values.vectors import singles
 
 FOLDER = Path(__file__).resolve().parent / "questions"
 SEMANTICS = FOLDER.with_name("semantics")
@@ -106,8 +108,29 @@ def value(text: str, type_: Type, zone: str = "") -> Any:
             return (date.fromisoformat(text) - EPOCH.date()).days
         case Kind.KEY:
             return value(text, type_.parts[0], zone)
+        case Kind.LIST | Kind.MAP | Kind.VECTOR:
+            return nested(json.loads(text), type_, zone)
         case _:
             return text
+
+
+def nested(found: Any, type_: Type, zone: str) -> Any:
+    """Read a list, map or vector from what JSON holds."""
+    match type_.kind:
+        case _ if found is None:
+            return None
+        case Kind.LIST:
+            return tuple(nested(item, type_.parts[0], zone) for item in found)
+        case Kind.MAP:
+            key, part = type_.parts
+            pairs = ((value(k, key, zone), nested(v, part, zone)) for k, v in found.items())
+            return tuple(sorted(pairs))
+        case Kind.VECTOR:
+            return singles(found)
+        case Kind.STRING:
+            return found
+        case _:
+            return value(json.dumps(found).strip('"'), type_, zone)
 
 
 def arrow_type(type_: Type) -> pa.DataType:
@@ -131,11 +154,17 @@ def arrow_type(type_: Type) -> pa.DataType:
             return pa.string()
 
 
-def cell_of(cell: Any, kind: Kind) -> Any:
+def cell_of(cell: Any, type_: Type) -> Any:
     """A value of the reference interpreter as Arrow gives it."""
-    match kind:
+    match type_.kind:
         case _ if cell is None:
             return None
+        case Kind.LIST:
+            return [cell_of(item, type_.parts[0]) for item in cell]
+        case Kind.MAP:
+            return [tuple(map(cell_of, pair, type_.parts)) for pair in cell]
+        case Kind.VECTOR:
+            return list(cell)
         case Kind.TIMESTAMP:
             return EPOCH + timedelta(microseconds=cell)
         case Kind.DATE:
@@ -155,6 +184,10 @@ def shown(cell: Any) -> str:
             return str(cell).lower()
         case datetime():
             return cell.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case list() if cell and isinstance(cell[0], tuple):
+            return "{" + " ".join(f"{shown(key)}: {shown(item)}" for key, item in cell) + "}"
+        case list():
+            return "[" + " ".join(map(shown, cell)) + "]"
         case _:
             return str(cell)
 
@@ -216,9 +249,9 @@ def test_reference(path: Path) -> None:
         for row in lines(golden.files["spine.csv"])
     ]
     found = Interpreter(program.plan, data, micros(golden.as_of)).view(view.name, questions)
-    kinds = [out.type.kind for out in view.outputs]
+    types = [out.type for out in view.outputs]
     rows = [
-        tuple(cell_of(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in found
+        tuple(cell_of(cell, type_) for cell, type_ in zip(row, types, strict=True)) for row in found
     ]
     assert table([out.name for out in view.outputs], rows) == golden.answers
 

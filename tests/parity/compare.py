@@ -78,7 +78,11 @@ def _unequal(left: pa.Array, right: pa.Array) -> np.ndarray:
         return np.zeros(0, dtype=bool)
     nulls = pc.is_null(left).to_numpy(zero_copy_only=False)
     other = pc.is_null(right).to_numpy(zero_copy_only=False)
-    if pa.types.is_floating(left.type):
+    if pa.types.is_nested(left.type):
+        # As text, so that -0.0 is not 0.0 in a list either.
+        texts = (map(repr, column.to_pylist()) for column in (left, right))
+        same = np.array([one == other for one, other in zip(*texts, strict=True)])
+    elif pa.types.is_floating(left.type):
         # The bits, so that -0.0 is not 0.0 and a NaN (which no answer may hold) shows up.
         same = _bits(left) == _bits(right)
     else:

@@ -13,7 +13,7 @@ STRUCTURE = frozenset(
     {
         *("entity.single", "entity.composite", "entity.global", "key.nullable", "key.made"),
         *("source.plain", "source.known", "source.ahead", "source.delay", "source.retention"),
-        *("source.expect", "source.composite_key", "column.settles", "column.known"),
+        *("source.expect", "source.revisions", "source.deleted", "source.composite_key", "column.settles", "column.known"),
         *("table.plain", "table.known", "table.delay", "table.static", "table.max_age"),
         *("stream.where", "stream.computed", "stream.retimed", "stream.stream"),
         *("stream.table_lookup", "stream.entity_lookup"),
@@ -26,8 +26,14 @@ STRUCTURE = frozenset(
         *("window.edges[)", "window.edges[]", "window.edges()", "window.edges(]"),
         *("window.all", "window.all_offset", "window.all_now", "window.last", "window.last_within"),
         *("window.next", "window.around", "aggregate.where", "agg.count_rows"),
-        *("window.calendar", "window.since_last", "window.session"),
+        *("aggregate.by", "aggregate.each"),
+        *("union", "union.itself", "dataset", "dataset.split", "dataset.settling"),
+        *("dataset.known", "dataset.column", "dataset.request", "dataset.union"),
+        *("label", "label.next", "label.next_offset", "label.edges", "label.past"),
+        *("label.label", "label.settling"),
+        *("request.row", "window.including_request", "window.calendar", "window.since_last", "window.session"),
         *("form.if", "form.coalesce", "form.in", "form.not_in", "form.flow"),
+        *("form.list", "type.list", "type.map", "type.vector"),
         *("form.is_null", "form.is_not_null", "view.alias", "view.key", "view.lookup"),
         *("spine.duplicate", "spine.null_key", "data.empty", "as_of.early", "size.large"),
         *("modules.one", "modules.two"),
@@ -76,6 +82,8 @@ def expressions(plan: ir.Plan) -> Iterator[ir.Expr]:
     for view in plan.views:
         for output in view.outputs:
             yield output.expression
+    for dataset in plan.datasets:
+        yield from (*dataset.keys, *(label.expression for label in dataset.labels))
     for stream in plan.streams:
         yield from (part for part in (stream.where, stream.time) if part is not None)
         yield from (column.expression for column in stream.columns)

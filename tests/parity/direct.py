@@ -6,6 +6,7 @@ Relations go in as Arrow tables, scripts run in sessions that serve many program
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -14,18 +15,16 @@ from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident, sql_type
 from astrafs.backends.duckdb.script import Script
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels.exact import EXACT_KERNELS
-from astrafs.kernels.scalar import KERNELS as SCALAR_KERNELS
+from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.runtime.result import from_engine
 from astrafs.runtime.session import Session
-from astrafs.typesys import Kind
+from astrafs.typesys import Kind, Type
 from tests.parity.compare import Failure, Outcome
-from tests.parity.engines import output_schema, shuffled
+from tests.parity.engines import shuffled
 from tests.parity.model import Case, Data, Value, arrow_type, engine_type
 
-KERNELS = {**EXACT_KERNELS, **SCALAR_KERNELS}
 AS_OF = "getvariable('as_of')::BIGINT"
 CHECK_FAILED = "AFS0937"
 """The only contract that a script itself can find broken: a stream's time before the row's own."""
@@ -50,22 +49,37 @@ class Direct:
 
     def _answer(self, program: Program, case: Case, view: ir.View, seed: int) -> Outcome:
         script = compile_view(program.plan, view.name)
-        self._register(script)
         spine = engine_table(case.spines[view.name.rsplit(".", 1)[-1]])
         spine = spine.rename_columns([*spine.schema.names[:-1], "@t"])
         numbers = pa.array(range(spine.num_rows), pa.int64())
         self._session.register("spine", shuffled(spine.append_column("@row", numbers), seed + 1))
+        try:
+            outputs = [(output.name, output.type) for output in view.outputs]
+            return self.script(program, case, script, outputs, seed)
+        finally:
+            self._session.unregister("spine")
+
+    def script(
+        self,
+        program: Program,
+        case: Case,
+        script: Script,
+        columns: Sequence[tuple[str, Type]],
+        seed: int,
+    ) -> Outcome:
+        """Return the ``columns`` of a script's result, in order."""
+        self._session.set_as_of(case.as_of)
+        self._register(script)
         # One transaction, never committed: cheaper than dropping every relation.
         self._session.run("BEGIN", "beginning")
         try:
             self._load(program, case, script, seed)
-            return self._run(script, view)
+            return self._run(script, columns)
         except AstrafsError as error:
             found = error.diagnostics[0]
             return Failure(found.code.id, " ".join((found.title, *found.notes)))
         finally:
             self._session.run("ROLLBACK", "forgetting everything")
-            self._session.unregister("spine")
 
     def _load(self, program: Program, case: Case, script: Script, seed: int) -> None:
         for source in program.plan.sources:
@@ -75,22 +89,22 @@ class Direct:
                 self._session.run(_load(source, ident(f"src:{source.name}")), "loading rows")
                 self._session.unregister("raw")
 
-    def _run(self, script: Script, view: ir.View) -> Outcome:
+    def _run(self, script: Script, outputs: Sequence[tuple[str, Type]]) -> Outcome:
         for step in script.steps:
             self._session.run(step.sql, step.name)
             for check in script.checks:
                 if check.after == step.name and self._session.rows(check.sql, "checking"):
                     return Failure(CHECK_FAILED, check.rule)
-        listed = ", ".join(ident(output.name) for output in view.outputs)
+        listed = ", ".join(ident(name) for name, _ in outputs)
         query = f'SELECT {listed} FROM {ident(script.result)} ORDER BY "@row"'
         batches = list(self._session.stream(query, "reading the result"))
-        schema = output_schema(view)
+        schema = pa.schema([(name, arrow_type(kind)) for name, kind in outputs])
         if not batches:
             return schema.empty_table()
         table = pa.Table.from_batches(batches)
         columns = [
-            from_engine(column.combine_chunks(), output.type)
-            for column, output in zip(table.columns, view.outputs, strict=True)
+            from_engine(column.combine_chunks(), kind)
+            for column, (_, kind) in zip(table.columns, outputs, strict=True)
         ]
         return pa.table(columns, names=schema.names)
 
@@ -113,15 +127,27 @@ def engine_table(data: Data) -> pa.Table:
     columns = list(zip(*data.rows, strict=True)) if data.rows else [()] * len(data.fields)
     arrays = []
     for cells, field in zip(columns, data.fields, strict=True):
-        kind = engine_type(field.type).kind
-        times = kind in (Kind.TIMESTAMP, Kind.DURATION, Kind.DATE)
-        target = pa.int64() if times else arrow_type(field.type)
-        values = [_finite(cell) for cell in cells] if kind is Kind.FLOAT else cells
-        arrays.append(pa.array(values, target))
+        arrays.append(pa.array([_finite(cell) for cell in cells], _held_as(field.type)))
     return pa.table(arrays, names=[field.name for field in data.fields])
 
 
+def _held_as(kind: Type) -> pa.DataType:
+    """Return the Arrow type in which the engine computes with values of ``kind``."""
+    plain = engine_type(kind)
+    match plain.kind:
+        case Kind.TIMESTAMP | Kind.DURATION | Kind.DATE:
+            return pa.int64()
+        case Kind.LIST:
+            return pa.list_(_held_as(plain.parts[0]))
+        case Kind.MAP:
+            return pa.map_(_held_as(plain.parts[0]), _held_as(plain.parts[1]))
+        case _:
+            return arrow_type(plain)
+
+
 def _finite(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(map(_finite, value))
     if isinstance(value, float):
         return value + 0.0 if math.isfinite(value) else None
     return value

@@ -12,9 +12,8 @@ from astrafs import driver
 from astrafs.diagnostics.model import Sink
 from astrafs.plan import ir
 from astrafs.plan.program import Program
-from astrafs.plan.prune import reachable as reachable_plan
 from astrafs.plan.tree import children, walk
-from astrafs.reference.aggregates import on_grid
+from astrafs.reference.aggregates import SUMMED, check_summed
 from astrafs.reference.interpreter import Interpreter, Question
 from astrafs.reference.rows import Row
 from astrafs.typesys import Kind
@@ -57,18 +56,23 @@ def view_of(program: Program, case: Case, view: str) -> ir.View:
     )
 
 
+Seen = dict[tuple[Any, ...], list[tuple[int, int]]]
+"""By key: from when to before when each of its rows counts."""
+_EVER = 2**62
+
+
 class Reference:
     """The reference's answers; one interpreter serves all views of a case."""
 
     def __init__(self, program: Program, case: Case) -> None:
-        self._plan = program.plan
+        self.plan = program.plan
         self._case = case
         self._machine = self._interpreter(case.as_of + 2**62)
 
-    def _given(self, known_by: int) -> dict[str, list[dict[str, Any]]]:
+    def given(self, known_by: int) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of every source that are known at ``known_by``."""
         rows = {}
-        for source in self._plan.sources:
+        for source in self.plan.sources:
             data = self._case.relations[source.name.rsplit(".", 1)[-1]]
             names = [field.name for field in data.fields]
             rows[source.name] = [
@@ -79,7 +83,7 @@ class Reference:
         return rows
 
     def _interpreter(self, known_by: int) -> Interpreter:
-        return Interpreter(self._plan, self._given(known_by), self._case.as_of)
+        return Interpreter(self.plan, self.given(known_by), self._case.as_of)
 
     def answer(self, view: ir.View) -> Outcome:
         """Return the view's outputs for its spine."""
@@ -105,44 +109,55 @@ class Reference:
         """
         sound = {
             name: [row for row in rows if not self._stops_streams(name, row)]
-            for name, rows in self._given(self._case.as_of).items()
+            for name, rows in self.given(self._case.as_of).items()
         }
         spine = self._case.spines[view.name.rsplit(".", 1)[-1]]
         questions = [Question(tuple(keys), int(str(t))) for *keys, t in spine.rows]
         try:
-            rows = Interpreter(self._plan, sound, self._case.as_of).view(view.name, questions)
+            rows = Interpreter(self.plan, sound, self._case.as_of).view(view.name, questions)
         except ValueFailure as failure:
             return Failure(failure.code, failure.message)
         return output_table(view, rows)
 
     def _stops_streams(self, source: str, row: dict[str, Any]) -> bool:
-        alone = Interpreter(self._plan, {source: [row]}, self._case.as_of)
-        return any(_code(lambda name=one.name: alone.rows(name)) for one in self._plan.streams)
+        alone = Interpreter(self.plan, {source: [row]}, self._case.as_of)
+        return any(_code(lambda name=one.name: alone.rows(name)) for one in self.plan.streams)
 
-    def first_seen(self, view: ir.View) -> dict[tuple[Any, ...], int] | None:
-        """Return every key of a row that the view's own features read, and when it was first seen.
+    def seen(self, view: ir.View) -> Seen | None:
+        """Return every key of a row that the view's own features read, and when rows of it count.
 
         None where the features read no rows of the entity.
         """
-        sources = {source.name: source for source in self._plan.sources}
-        streams = {stream.name: stream for stream in self._plan.streams}
-        found: dict[tuple[Any, ...], int] = {}
+        found: Seen = {}
         nodes = list(self._own_aggregates(view))
         for node in nodes:
-            base = node.rows
-            while base in streams:
-                base = streams[base].base
             for row in self._machine.rows(node.rows):
-                key = tuple(self._machine._in_row(part, row) for part in node.keys)
+                key = tuple(self._machine.in_row(part, row) for part in node.keys)
                 assert row.event is not None
                 assert row.known is not None
-                seen = row.known if sources[base].ahead else max(row.known, row.event + 1)
-                if None not in key and row.known <= self._case.as_of:
-                    found[key] = min(seen, found.get(key, seen))
+                ahead = self._base(node.rows, row).ahead
+                first = row.known if ahead else max(row.known, row.event + 1)
+                later = [] if row.revisions is None else row.revisions.later
+                last = min((known for known in later if known <= self._case.as_of), default=_EVER)
+                if None not in key and row.known <= self._case.as_of and first < last:
+                    found.setdefault(key, []).append((first, last))
         return found if nodes else None
 
+    def _base(self, rows: str, row: Row) -> ir.Source:
+        """Return the source that a row of ``rows`` comes from."""
+        sources = {source.name: source for source in self.plan.sources}
+        streams = {stream.name: stream for stream in self.plan.streams}
+        unions = {union.name: union for union in self.plan.unions}
+        places = list(row.places)
+        while rows not in sources:
+            if rows in streams:
+                rows = streams[rows].base
+            else:
+                rows = unions[rows].members[places.pop(0)]
+        return sources[rows]
+
     def _own_aggregates(self, view: ir.View) -> Iterator[ir.Aggregate]:
-        features = {feature.id: feature for feature in self._plan.features}
+        features = {feature.id: feature for feature in self.plan.features}
         waiting = [output.expression for output in view.outputs]
         done: set[ir.FeatureId] = set()
         while waiting:
@@ -153,14 +168,13 @@ class Reference:
                     done.add(node.feature)
                     waiting.append(features[node.feature].expression)
 
-    def stops(self, view: ir.View) -> frozenset[str]:
-        """Return the codes with which a row that the view reads may stop a run.
+    def stops(self, read: ir.Plan) -> frozenset[str]:
+        """Return the codes with which a row that ``read``, a part of the plan, reads may stop a run.
 
         An engine may compute a row's values before it knows whether a question sees the row, so a
         value that is impossible there may stop it although no answer depends on it.
         """
         found: set[str] = set()
-        read = reachable_plan(self._plan, view.name)
         for feature in read.features:
             for node in walk(feature.expression):
                 if isinstance(node, ir.Aggregate):
@@ -182,15 +196,13 @@ class Reference:
         found: set[str] = set()
         for row in self._rows(node.rows, found):
             for part in children(node):
-                found |= _code(lambda row=row, part=part: self._machine._in_row(part, row))
-            if node.args and node.args[0].type.kind is Kind.FLOAT:
+                found |= _code(lambda row=row, part=part: self._machine.in_row(part, row))
+            if node.function in SUMMED:
                 found |= _code(lambda row=row: self._summed(node, row))
         return found
 
     def _summed(self, node: ir.Aggregate, row: Row) -> None:
-        value = self._machine._in_row(node.args[0], row)
-        if value is not None:
-            on_grid(value)
+        check_summed(tuple(self._machine.in_row(arg, row) for arg in node.args))
 
 
 def _code(compute: Callable[[], object]) -> set[str]:
@@ -220,11 +232,6 @@ def known_at(source: ir.Source, data: Data, row: Sequence[Any]) -> int:
             return int(row[names.index(column)])
         case ir.Delay(delay):
             return int(row[names.index(source.time)]) + delay
-
-
-def output_schema(view: ir.View) -> pa.Schema:
-    """Return the Arrow schema that a view promises."""
-    return pa.schema([(output.name, arrow_type(output.type)) for output in view.outputs])
 
 
 def shuffled(table: pa.Table, seed: int) -> pa.Table:

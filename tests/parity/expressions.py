@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from astrafs.typesys import BOOL, DURATION, FLOAT, INT, STRING, Kind, Type
+from astrafs.builtins.scalars.times import UNITS
+from astrafs.typesys import BOOL, DURATION, FLOAT, INT, STRING, Kind, Type, list_of, vector_of
 from tests.parity import builtin_table, values
 
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
@@ -48,6 +49,9 @@ def literals(rng: Random, wild: bool = False) -> list[Ex]:
         constant(rng.choice(("", "a", "é", "12", "ab")), STRING),
         constant(rng.random() < 0.5, BOOL),
         constant(rng.choice((0, 1_000_000, 3_600_000_000, values.DAY)), DURATION),
+        Ex("[1, 2]", list_of(INT), atom=True),
+        Ex('["a", "b", "a"]', list_of(STRING), atom=True),
+        Ex("vector([0.5, -1.0], 2)", vector_of(2).optional(), atom=True),
     ]
     rng.shuffle(found)
     return found[:4]
@@ -125,7 +129,7 @@ def apply(row: builtin_table.Scalar, args: Sequence[Ex]) -> Ex | None:
 
 
 def _special(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | None:
-    match rng.randrange(6):
+    match rng.randrange(9):
         case 0:
             return _if(rng, pool, tag)
         case 1:
@@ -141,6 +145,10 @@ def _special(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex 
             return _in(rng, pool, tag)
         case 4:
             return _zoned(rng, pool)
+        case 5:
+            return _list(rng, pool, tag)
+        case 6 | 7:
+            return _of_nested(rng, pool, tag)
         case _:
             return _flow(rng, pool, tag)
 
@@ -185,6 +193,43 @@ def _in(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | Non
     )
 
 
+def _list(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | None:
+    first = rng.choice(pool)
+    if first.type.kind in (Kind.ENUM, Kind.NULL) or is_composite(first.type):
+        return None
+    same = [one for one in pool if one.type.plain() == first.type.plain()]
+    items = [first, *(rng.choice(same) for _ in range(rng.randint(0, 2)))]
+    if all(_is_literal(item) for item in items):
+        return None
+    element = first.type.with_null(any(item.type.nullable for item in items))
+    tag("form.list")
+    return join(f"[{', '.join(item.text for item in items)}]", list_of(element), items, atom=True)
+
+
+def _of_nested(rng: Random, pool: Sequence[Ex], tag: Callable[[str], None]) -> Ex | None:
+    """Return a function of a list, map or vector: those that take one are few among all."""
+    nested = [one for one in pool if one.type.is_nested]
+    if not nested:
+        return None
+    first = rng.choice(nested)
+    rows = [row for row in builtin_table.scalars() if row.is_call]
+    rng.shuffle(rows)
+    for row in rows:
+        count = rng.choice(row.arities)
+        for _ in range(4):
+            args = [first, *(rng.choice(pool) for _ in range(count - 1))][:count]
+            made = apply(row, args)
+            if made is not None and (row.name != "hash" or rng.random() < 0.1):
+                tag(f"fn.{row.name}")
+                return made
+    return None
+
+
+def is_composite(kind: Type) -> bool:
+    """Whether ``kind`` is a key of several parts, or of none."""
+    return kind.kind is Kind.KEY and len(kind.parts) != 1
+
+
 def _zoned(rng: Random, pool: Sequence[Ex]) -> Ex | None:
     """Return a calendar function of a time: those that take the name of a zone beside it."""
     times = [
@@ -192,7 +237,8 @@ def _zoned(rng: Random, pool: Sequence[Ex]) -> Ex | None:
     ]
     if not times:
         return None
-    args = [rng.choice(times), constant(rng.choice(ZONES), STRING)]
+    zone, unit = constant(rng.choice(ZONES), STRING), constant(rng.choice(UNITS), STRING)
+    args = [rng.choice(times), *rng.choice(((zone,), (unit,), (unit, zone)))]
     made = (apply(row, args) for row in builtin_table.scalars() if row.is_call)
     found = [one for one in made if one is not None]
     return rng.choice(found) if found else None

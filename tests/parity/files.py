@@ -22,16 +22,13 @@ from astrafs.plan.program import Program
 from astrafs.reference.interpreter import Question
 from astrafs.values.errors import ValueFailure
 from tests.parity.compare import Failure, Outcome
-from tests.parity.engines import Reference, shuffled
+from tests.parity.engines import Reference, Seen, shuffled
 from tests.parity.model import Case
 
 PARTS = 3
 """Files per source, where it has that many rows."""
 
 GRID_TIMES = 4
-
-Seen = dict[tuple[Any, ...], int]
-"""When each key was first visible."""
 
 EXTRA = "own"
 """A column of the spine that is no question: it must come back as it went in."""
@@ -59,7 +56,7 @@ def backfills(case: Case, program: Program, reference: Reference, threads: int) 
             yield Asked("spine", view, reference.answer(view), found)
             seen = None
             with suppress(ValueFailure):
-                seen = None if view.entity in requests else reference.first_seen(view)
+                seen = None if view.entity in requests else reference.seen(view)
             if seen is not None:
                 yield _known_keys(project, case, view, reference, seen)
                 yield _grid(project, case, view, reference, seen)
@@ -97,8 +94,7 @@ def _with_spine(project: astrafs.Project, case: Case, view: ir.View, threads: in
 def _known_keys(
     project: astrafs.Project, case: Case, view: ir.View, reference: Reference, seen: Seen
 ) -> Asked:
-    keys = sorted(key for key, first in seen.items() if first <= case.as_of)
-    questions = [Question(key, case.as_of) for key in keys]
+    questions = [Question(key, case.as_of) for key in _known(seen, case.as_of)]
     found = _run(project, view, as_of=case.as_of)
     return Asked("known keys", view, reference.ask(view, questions), _outputs(found, view))
 
@@ -106,13 +102,21 @@ def _known_keys(
 def _grid(
     project: astrafs.Project, case: Case, view: ir.View, reference: Reference, seen: Seen
 ) -> Asked:
-    first = min(seen.values(), default=case.as_of)
+    first = min((start for spans in seen.values() for start, _ in spans), default=case.as_of)
     last = max(case.as_of, first + 4)
     every = (last - first) // GRID_TIMES + 1
     times = range(first, last, every)
-    questions = [Question(key, t) for key in sorted(seen) for t in times if seen[key] <= t]
+    known = {t: _known(seen, t) for t in times}
+    questions = [Question(key, t) for key in sorted(seen) for t in times if key in known[t]]
     found = _run(project, view, as_of=case.as_of, start=first, end=last, every=every)
     return Asked("grid", view, reference.ask(view, questions), _outputs(found, view))
+
+
+def _known(seen: Seen, t: int) -> list[tuple[Any, ...]]:
+    """Return the keys of the rows that count at ``t``, in order."""
+    return sorted(
+        key for key, spans in seen.items() if any(first <= t < last for first, last in spans)
+    )
 
 
 def _outputs(found: Outcome, view: ir.View) -> Outcome:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from astrafs.plan import ir
 from astrafs.plan.program import Program
-from tests.parity import direct, files
+from astrafs.plan.prune import reachable, reachable_by_dataset
+from tests.parity import datasets, direct, files
 from tests.parity.compare import Failure, Outcome, bits_differing, differences
 from tests.parity.coverage import plan_tags
 from tests.parity.engines import Reference, RejectedError, compile_case
@@ -78,6 +79,9 @@ def check_case(case: Case, *, quick: bool = False) -> Report:
         for asked in files.backfills(case, program, reference, THREADS[case.seed % 2]):
             report.runs += 1
             _compare(report, asked.label, asked.view, asked.expected, asked.found, reference)
+    if not report.differences:
+        for dataset in program.plan.datasets:
+            _compare_dataset(report, program, dataset, reference)
     for outcome in expected.values():
         if isinstance(outcome, pa.Table):
             report.questions += outcome.num_rows
@@ -103,7 +107,9 @@ def _compare(
     found: Outcome,
     reference: Reference,
 ) -> None:
-    if isinstance(found, Failure) and found.code in reference.stops(view):
+    if isinstance(found, Failure) and found.code in reference.stops(
+        reachable(reference.plan, view.name)
+    ):
         report.early += not isinstance(expected, Failure)
         return
     wrong = differences(expected, found)
@@ -113,6 +119,30 @@ def _compare(
     if wrong:
         report.bits += bits_differing(expected, found)
         report.differences += [f"{view.name} ({label}): {one}" for one in wrong]
+
+
+def _compare_dataset(
+    report: Report, program: Program, dataset: ir.Dataset, reference: Reference
+) -> None:
+    case = report.case
+    expected = datasets.expected(program, case, dataset, reference)
+    threads = THREADS[case.seed % len(THREADS)]
+    found = datasets.found(direct.session(threads), program, case, dataset, case.seed * 11)
+    report.runs += 1
+    if isinstance(found, Failure):
+        if found.code in reference.stops(reachable_by_dataset(program.plan, dataset.name)):
+            report.early += not isinstance(expected, Failure)
+            return
+    elif isinstance(expected, Failure):
+        report.late += 1  # an engine need not compute a value for a row that nobody asks for
+        return
+    wrong = differences(expected, found)
+    if wrong:
+        report.bits += bits_differing(expected, found)
+        report.differences += [f"{dataset.name}: {one}" for one in wrong]
+    elif isinstance(expected, pa.Table):
+        report.questions += expected.num_rows
+        report.values += expected.num_rows * expected.num_columns
 
 
 def explain(report: Report, *, seconds: float = 30.0) -> str:

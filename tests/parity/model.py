@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
 from astrafs.source import SourceFile
 from astrafs.typesys import Kind, Type
 
-Value = None | bool | int | float | str | bytes | Decimal
-"""A cell: timestamps and durations are microseconds, dates days, enums text."""
+Value = None | bool | int | float | str | bytes | Decimal | tuple[Any, ...]
+"""A cell: timestamps and durations are microseconds, dates days, enums text, lists and vectors
+tuples, maps tuples of sorted pairs.
+"""
 
 SPINE_TIME = "t"
 """The spine's time column."""
@@ -166,6 +169,12 @@ def arrow_type(kind: Type) -> pa.DataType:
             return pa.date32()
         case Kind.DURATION:
             return pa.duration("us")
+        case Kind.LIST:
+            return pa.list_(arrow_type(kind.parts[0]))
+        case Kind.MAP:
+            return pa.map_(arrow_type(kind.parts[0]), arrow_type(kind.parts[1]))
+        case Kind.VECTOR:
+            return pa.list_(pa.float32(), kind.precision)
         case other:
             raise ValueError(f"no Arrow type for {other}")
 

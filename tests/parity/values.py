@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from random import Random
 
 from astrafs.typesys import Kind, Type
+from astrafs.values.vectors import singles
 from tests.parity.model import Value, engine_type
 
 BASE = 1_767_225_600_000_000
@@ -107,6 +108,18 @@ def draw(rng: Random, kind: Type, *, wild: bool = False, nulls: float = 0.2) -> 
             return BASE_DAY + rng.choice((0, 0, 1, -1, 30, 58, 59, -366, rng.randint(-20000, 9000)))
         case Kind.DURATION:
             return rng.choice((0, 1, -1, 1_000_000, 3_600_000_000, -DAY, 7 * DAY, 90_000_001))
+        case Kind.LIST:
+            count = rng.choice((0, 1, 2, 2, 3, 5))
+            return tuple(draw(rng, kind.parts[0], wild=wild) for _ in range(count))
+        case Kind.MAP:
+            keys = {draw(rng, kind.parts[0]) for _ in range(rng.choice((0, 1, 2, 3)))}
+            pairs = [(key, draw(rng, kind.parts[1], wild=wild)) for key in keys]
+            return tuple(sorted(pairs, key=lambda pair: pair[0]))
+        case Kind.VECTOR:
+            drawn = (
+                rng.choice((0.0, 1.0, -1.0, 0.1, rng.gauss(0, 3))) for _ in range(kind.precision)
+            )
+            return singles(drawn)
         case other:
             raise ValueError(f"no values of {other}")
 

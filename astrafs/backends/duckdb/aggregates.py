@@ -9,7 +9,8 @@ So
 * extremes and ordered picks put each run's value into the few dyadic blocks of numbers that tile
   it, and each question reads the blocks that hold it;
 * distinct values first cut each run to what earlier runs of the same value do not cover, and then
-  are totals.
+  are totals;
+* the other aggregates gather the rows of each window (``pairs``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,16 @@ from collections.abc import Iterable
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.events import Input, Questions, Runs, events_of, runs_of
 from astrafs.backends.duckdb.names import ident
-from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.backends.duckdb.pairs import (
+    by_shape,
+    element_of,
+    element_runs,
+    filled,
+    gather,
+    shown,
+)
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
-from astrafs.plan.text import expression_text
 from astrafs.record import dataclass
 
 
@@ -42,9 +49,10 @@ def aggregate(
     """Compute ``aggregates`` for every question; the answers come in one relation per group of
     windows.
     """
-    groups: dict[tuple[str, tuple[ir.Expr, ...], ir.Expr | None], list[ir.Aggregate]] = {}
+    groups: dict[tuple[str, tuple[ir.Expr, ...], ir.Expr | None, bool], list[ir.Aggregate]] = {}
     for node in aggregates:
-        groups.setdefault((node.rows, node.keys, node.block_where), []).append(node)
+        group = (node.rows, node.keys, node.block_where, node.request)
+        groups.setdefault(group, []).append(node)
     answers: list[Answer] = []
     for group in groups.values():
         events, inputs = events_of(build, questions, group, subject)
@@ -65,13 +73,14 @@ def _window(
     subject: str,
 ) -> list[Answer]:
     names = {entry.aggregate: build.fresh(f"@{entry.aggregate.function}") for entry in inputs}
-    by_class: dict[Class, list[Input]] = {}
-    for entry in inputs:
-        by_class.setdefault(AGGREGATES[entry.aggregate.function].kind, []).append(entry)
-    totals = by_class.get(Class.INVERTIBLE, [])
-    distinct = by_class.get(Class.DISTINCT, [])
-    blocks = by_class.get(Class.SEMIGROUP, []) + by_class.get(Class.ORDERED, [])
-    readers = bool(totals) + len(distinct) + bool(blocks)
+    paired = [entry for entry in inputs if entry.is_paired]
+    elements = [entry for entry in inputs if entry.aggregate.each and not entry.is_paired]
+    plain = [entry for entry in inputs if entry not in paired and entry not in elements]
+    totals = [entry for entry in plain if entry.row.kind is Class.INVERTIBLE]
+    distinct = [entry for entry in plain if entry.row.kind is Class.DISTINCT]
+    blocks = [entry for entry in plain if entry.row.kind in (Class.SEMIGROUP, Class.ORDERED)]
+    shapes = by_shape(paired)
+    readers = bool(totals) + len(distinct) + bool(blocks) + len(elements) + len(shapes)
     runs = runs_of(build, questions, events, window, inputs, subject, shared=readers > 1)
     answers: list[Answer] = []
     if totals:
@@ -79,6 +88,19 @@ def _window(
     answers += [_distinct(build, questions, runs, entry, names, subject) for entry in distinct]
     if blocks:
         answers.append(_blocks(build, questions, events, runs, blocks, names, subject))
+    for entry in elements:
+        own = Runs("runs", element_runs(runs, entry))
+        match entry.row.kind:
+            case Class.INVERTIBLE:
+                answers.append(_totals(build, questions, own, [entry], names, subject))
+            case Class.DISTINCT:
+                answers.append(_distinct(build, questions, own, entry, names, subject))
+            case _:
+                answers.append(_blocks(build, questions, events, own, [entry], names, subject))
+    for shape in shapes:
+        relation = gather(build, questions, runs, shape, names, subject)
+        columns = {entry.aggregate: names[entry.aggregate] for entry in shape}
+        answers.append(Answer(relation, columns))
     return answers
 
 
@@ -90,23 +112,25 @@ def _totals(
     names: dict[ir.Aggregate, str],
     subject: str,
 ) -> Answer:
+    prepared: dict[str, str] = {}
     states: dict[tuple[str, str], str] = {}
     finishes: list[tuple[ir.Aggregate, str]] = []
     for entry in inputs:
-        row = AGGREGATES[entry.aggregate.function]
+        row = entry.row
         assert row.states is not None
         assert row.finish is not None
-        types = tuple(arg.type for arg in entry.aggregate.args)
         condition = entry.condition()
-        holes = [ident(value) for value in entry.values]
+        ready = ""
+        if entry.prepare:
+            text = _guarded(condition, filled(entry.prepare, entry))
+            ready = prepared.setdefault(text, ident(f"@p{len(prepared)}"))
         totals = []
-        for state in row.states(types):
-            value = state
-            for place, hole in enumerate(holes):
-                value = value.replace(f"{{{place}}}", hole)
+        for state in row.states(entry.types):
+            value = filled(state, entry, ready)
             name = states.setdefault((condition, value), ident(f"@s{len(states)}"))
             totals.append(f"coalesce({name}, 0)")
-        finishes.append((entry.aggregate, row.finish(tuple(totals), types, entry.aggregate.type)))
+        finish = row.finish(tuple(totals), entry.types, entry.aggregate.type, entry.constants)
+        finishes.append((entry.aggregate, finish))
 
     names_of = list(states.values())
     rows = "".join(
@@ -117,11 +141,13 @@ def _totals(
     lost = ", ".join(f"-sum({name})" for name in names_of)
     running = ", ".join(f"sum(d.{name}) OVER w AS {name}" for name in names_of)
     finished = ",\n".join(
-        f"  -- {_shown(build, node)}\n  {sql} AS {ident(names[node])}" for node, sql in finishes
+        f"  -- {shown(build, node)}\n  {sql} AS {ident(names[node])}" for node, sql in finishes
     )
+    ready = "".join(f", {text} AS {name}" for text, name in prepared.items())
+    relation = f"(SELECT *{ready} FROM {runs.relation})" if ready else runs.relation
     sql = (
         f"WITH {runs.clause}states AS MATERIALIZED (\n"
-        f'  SELECT "@from", "@to"{rows}\n  FROM {runs.relation}),\n'
+        f'  SELECT "@from", "@to"{rows}\n  FROM {relation}),\n'
         f"changes AS (\n"
         f'  SELECT "@from" AS "@q", {gained}\n  FROM states GROUP BY "@from"\n'
         f"  UNION ALL\n"
@@ -145,29 +171,41 @@ def _distinct(
     names: dict[ir.Aggregate, str],
     subject: str,
 ) -> Answer:
-    value = ident(entry.values[0])
-    condition = entry.condition()
+    row = entry.row
+    assert row.states is not None
+    assert row.finish is not None
+    value = filled(f"unnest({row.cells(entry.types)})" if row.cells else "{0}", entry)
     name = ident(names[entry.aggregate])
+    texts = [state.replace("{0}", '"@value"') for state in row.states(entry.types)]
+    columns = [f"s{place}" for place in range(len(texts))]
+    gained = ", ".join(f"sum({t}) AS {c}" for t, c in zip(texts, columns, strict=True))
+    lost = ", ".join(f"-sum({text})" for text in texts)
+    again = ", ".join(f"sum({column}) AS {column}" for column in columns)
+    running = ", ".join(f"coalesce(sum(d.{column}) OVER w, 0) AS {column}" for column in columns)
+    finish = row.finish(tuple(columns), entry.types, entry.aggregate.type, entry.constants)
     sql = (
-        f"WITH {runs.clause}covered AS (\n"
-        f'  SELECT "@kid", "@from", "@to", {value} AS "@value",\n'
-        f'    max(coalesce("@to", {2**62})) OVER (PARTITION BY "@kid", {value}\n'
+        f"WITH {runs.clause}entered AS (\n"
+        f'  SELECT "@kid", "@from", "@to", {value} AS "@value"\n'
+        f"  FROM {runs.relation} WHERE {entry.condition()}),\n"
+        f"covered AS (\n"
+        f'  SELECT *, max(coalesce("@to", {2**62})) OVER (PARTITION BY "@kid", "@value"\n'
         f'      ORDER BY "@from", coalesce("@to", {2**62})\n'
         f'      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "@covered"\n'
-        f"  FROM {runs.relation} WHERE {condition}),\n"
-        f'fresh AS (\n  SELECT greatest("@from", coalesce("@covered", "@from")) AS "@from", "@to"\n'
+        f"  FROM entered),\n"
+        f'fresh AS (\n  SELECT greatest("@from", coalesce("@covered", "@from")) AS "@from", "@to",'
+        f' "@value"\n'
         f"  FROM covered\n"
-        f'  WHERE "@covered" IS NULL OR "@covered" < coalesce("@to", {2**62}))\n'
-        f'SELECT q."@q",\n  -- {_shown(build, entry.aggregate)}\n'
-        f"  coalesce(sum(d.n) OVER (\n"
-        f'    PARTITION BY q."@kid" ORDER BY q."@q" ROWS UNBOUNDED PRECEDING'
-        f"  ), 0)::BIGINT AS {name}\n"
-        f"FROM {questions.relation} q LEFT JOIN (\n"
-        f'  SELECT "@q", sum(n) AS n FROM (\n'
-        f'    SELECT "@from" AS "@q", count(*) AS n FROM fresh GROUP BY "@from"\n'
-        f"    UNION ALL\n"
-        f'    SELECT "@to", -count(*) FROM fresh WHERE "@to" IS NOT NULL GROUP BY "@to"\n'
-        f'  ) GROUP BY "@q") d USING ("@q")'
+        f'  WHERE "@covered" IS NULL OR "@covered" < coalesce("@to", {2**62})),\n'
+        f"totals AS (\n"
+        f'  SELECT q."@q", {running}\n'
+        f"  FROM {questions.relation} q LEFT JOIN (\n"
+        f'    SELECT "@q", {again} FROM (\n'
+        f'      SELECT "@from" AS "@q", {gained} FROM fresh GROUP BY "@from"\n'
+        f"      UNION ALL\n"
+        f'      SELECT "@to", {lost} FROM fresh WHERE "@to" IS NOT NULL GROUP BY "@to"\n'
+        f'    ) GROUP BY "@q") d USING ("@q")\n'
+        f'  WINDOW w AS (PARTITION BY q."@kid" ORDER BY q."@q" ROWS UNBOUNDED PRECEDING))\n'
+        f'SELECT "@q",\n  -- {shown(build, entry.aggregate)}\n  {finish} AS {name}\nFROM totals'
     )
     relation = build.step("distinct", sql, f"{subject}: distinct values")
     return Answer(relation, {entry.aggregate: names[entry.aggregate]})
@@ -185,20 +223,24 @@ def _blocks(
     made, merged, picked = [], [], []
     joins: dict[str, str] = {}
     for place, entry in enumerate(inputs):
-        row = AGGREGATES[entry.aggregate.function]
+        row = entry.row
         ordered = row.kind is Class.ORDERED
-        value = '"@ord"' if ordered else ident(entry.values[0])
+        rank = ident(entry.rank or "@ord")
+        value = rank if ordered else ident(entry.values[0])
         condition = entry.condition()
         made.append(f'{row.merge}({_guarded(condition, value)}) AS "@m{place}"')
         merged.append(f'{row.merge}(b."@m{place}") AS "@m{place}"')
-        shown = f"  -- {_shown(build, entry.aggregate)}\n"
+        comment = f"  -- {shown(build, entry.aggregate)}\n"
         name = ident(names[entry.aggregate])
         if ordered:
             alias = f"e{place}"
-            joins[alias] = f'LEFT JOIN {events} {alias} ON {alias}."@ord" = m."@m{place}"'
-            picked.append(f"{shown}  {alias}.{ident(entry.values[0])} AS {name}")
+            picks, found = f'm."@m{place}"', f"{alias}.{ident(entry.values[0])}"
+            if entry.aggregate.each:
+                picks, found = element_of(picks, found)
+            joins[alias] = f"LEFT JOIN {events} {alias} ON {alias}.{rank} = {picks}"
+            picked.append(f"{comment}  {found} AS {name}")
         else:
-            picked.append(f'{shown}  m."@m{place}" AS {name}')
+            picked.append(f'{comment}  m."@m{place}" AS {name}')
     # A run [a, b) is tiled by blocks [n * 2^level, (n + 1) * 2^level): at each level at most one
     # at either end.
     sql = (
@@ -238,9 +280,3 @@ def _blocks(
 def _guarded(condition: str, value: str) -> str:
     """Return ``value`` on the rows where ``condition`` (SQL, '' for all) is true, else null."""
     return f"CASE WHEN {condition} THEN {value} END" if condition else value
-
-
-def _shown(build: Builder, node: ir.Aggregate) -> str:
-    """Name the features that an aggregate is for, and say what it computes."""
-    readers = ", ".join(build.readers.get(node, ()))
-    return f"{readers} = {expression_text(node)}"

@@ -84,8 +84,8 @@ class Builder:
         self.inputs.setdefault(source, set()).update(columns)
         return ident(f"src:{source}")
 
-    def drops(self, keep: str) -> dict[str, tuple[str, ...]]:
-        """Map each step to the relations whose last reader it is."""
+    def drops(self, *keep: str) -> dict[str, tuple[str, ...]]:
+        """Map each step to the relations whose last reader it is, but for those in ``keep``."""
         last: dict[str, str] = {}
         names = [step.name for step in self.steps]
         for step in self.steps:
@@ -101,6 +101,6 @@ class Builder:
                     last[name] = names[-1]
         found: dict[str, list[str]] = {}
         for name, reader in last.items():
-            if ident(name) != keep:
+            if ident(name) not in keep:
                 found.setdefault(reader, []).append(name)
         return {reader: tuple(sorted(gone)) for reader, gone in found.items()}

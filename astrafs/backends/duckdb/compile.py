@@ -51,26 +51,14 @@ def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode
     pruned = reachable(replace(plan, views=(chosen,)), view)
     build = Builder(pruned)
     entity = build.entities[chosen.entity]
-    wanted = _as_features(build, entity, chosen)
+    wanted = as_features(build, entity, chosen)
 
     if mode == "spine":
         spine = "spine"
     else:
         spine = _known_keys(build, entity, list(wanted.values()), mode == "grid")
     parts = [ident(field.name) for field in entity.keys]
-    listed = "".join(f'{part} AS "@k{place}", ' for place, part in enumerate(parts))
-    questions = build.step(
-        "questions",
-        f'SELECT DISTINCT {listed}"@t"\nFROM {spine}',
-        f"view {view}: the different questions of the spine",
-    )
-    answers, columns = evaluate(build, entity, list(wanted.values()), questions)
-    on = " AND ".join(
-        [
-            *(f's.{part} IS NOT DISTINCT FROM a."@k{place}"' for place, part in enumerate(parts)),
-            's."@t" = a."@t"',
-        ]
-    )
+    answers, columns = answered(build, entity, list(wanted.values()), spine, view)
     own = ""
     if mode != "spine":
         own = "".join(f"s.{part} AS {ident(f'@key{place}')}, " for place, part in enumerate(parts))
@@ -80,9 +68,37 @@ def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode
     )
     result = build.step(
         "result",
-        f'SELECT s."@row", {own}\n  {values}\nFROM {spine} s JOIN {answers} a\nON {on}',
+        f'SELECT s."@row", {own}\n  {values}\nFROM {spine} s JOIN {answers}',
         f"view {view}: one row per row of the spine",
     )
+    return finished(build, result)
+
+
+def answered(
+    build: Builder, entity: ir.Entity, wanted: Sequence[ir.FeatureId], spine: str, view: str
+) -> tuple[str, dict[ir.FeatureId, str]]:
+    """Evaluate features for the different questions of ``spine``: the answers as SQL to join with
+    it (as ``a`` with ``s``), and the column of each feature.
+    """
+    parts = [ident(field.name) for field in entity.keys]
+    listed = "".join(f'{part} AS "@k{place}", ' for place, part in enumerate(parts))
+    questions = build.step(
+        "questions",
+        f'SELECT DISTINCT {listed}"@t"\nFROM {spine}',
+        f"view {view}: the different questions of the spine",
+    )
+    answers, columns = evaluate(build, entity, wanted, questions)
+    on = " AND ".join(
+        [
+            *(f's.{part} IS NOT DISTINCT FROM a."@k{place}"' for place, part in enumerate(parts)),
+            's."@t" = a."@t"',
+        ]
+    )
+    return f"{answers} a\nON {on}", columns
+
+
+def finished(build: Builder, result: str, *others: str) -> Script:
+    """Return the script of all steps so far; the relation ``result`` and ``others`` are kept."""
     kernels = sorted({name for step in build.steps for name in _KERNEL.findall(step.sql)})
     return Script(
         steps=tuple(build.steps),
@@ -90,7 +106,7 @@ def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode
         kernels=tuple(kernels),
         result=build.steps[-1].name,
         checks=tuple(build.checks),
-        drops=build.drops(result),
+        drops=build.drops(result, *others),
     )
 
 
@@ -107,7 +123,7 @@ def _chosen(plan: ir.Plan, view: str, outputs: Sequence[str] | None) -> ir.View:
     return replace(found, outputs=tuple(o for o in found.outputs if o.name in set(outputs)))
 
 
-def _as_features(build: Builder, entity: ir.Entity, view: ir.View) -> dict[str, ir.FeatureId]:
+def as_features(build: Builder, entity: ir.Entity, view: ir.View) -> dict[str, ir.FeatureId]:
     """Give every output a feature: its own, or one made for the view's lookup or key column."""
     wanted: dict[str, ir.FeatureId] = {}
     for output in view.outputs:
@@ -152,26 +168,28 @@ def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], g
         layers.add_sql("@seen", seen, 0)
         present = " AND ".join(f"{part} IS NOT NULL" for part in parts)
         head = f"{listed}, " if parts else ""
+        until = '"@until"' if "@until" in build.hidden(rows) else 'NULL::BIGINT AS "@until"'
         selects.append(
-            f'SELECT {head}"@seen" FROM {layers.rows(relation)}'
+            f'SELECT {head}"@seen", {until} FROM {layers.rows(relation)}'
             + (f" WHERE {present}" if parts else "")
         )
     union = "\nUNION ALL\n".join(selects)
     head = f"{listed}, " if parts else ""
     known = build.step(
         "known keys",
-        f'SELECT {head}min("@seen") AS "@seen"\nFROM ({union})'
-        + (f"\nGROUP BY {listed}" if parts else ""),
-        f"{entity.name}: every key of a row, and when it was first visible",
+        f'SELECT {head}min("@seen") AS "@seen", "@until"\nFROM ({union})\n'
+        f'GROUP BY {head}"@until"',
+        f"{entity.name}: every key of a row, when it was first visible, and until when",
     )
     named = "".join(
-        f"k.{part} AS {ident(field.name)}, " for part, field in zip(parts, entity.keys, strict=True)
+        f"{part} AS {ident(field.name)}, " for part, field in zip(parts, entity.keys, strict=True)
     )
-    order = ", ".join([*(f"k.{part}" for part in parts), 'g."@t"'])
+    order = ", ".join([*parts, '"@t"'])
     times = "grid_times g" if grid else f'(SELECT {AS_OF} AS "@t") g'
     return build.step(
         "spine",
-        f'SELECT row_number() OVER (ORDER BY {order}) - 1 AS "@row", '
-        f'{named}g."@t"\nFROM {known} k JOIN {times} ON k."@seen" <= g."@t"',
+        f'SELECT row_number() OVER (ORDER BY {order}) - 1 AS "@row", {named}"@t"\n'
+        f'FROM (SELECT DISTINCT {head}g."@t"\n  FROM {known} k JOIN {times} ON k."@seen" <= g."@t"'
+        f' AND (k."@until" IS NULL OR g."@t" <= k."@until"))',
         f"{entity.name}: one row per known key" + (" and time" if grid else ""),
     )

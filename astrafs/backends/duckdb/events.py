@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.lookups import attach, lookups_in
-from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.names import ident, sql_type
+from astrafs.backends.duckdb.request_rows import request_rows
 from astrafs.backends.duckdb.rows import row_label, row_relation
 from astrafs.backends.duckdb.windows import (
     VISIBLE,
     Arrival,
     active_interval,
+    candidates,
     kept_per_question,
     session_stretches,
 )
 from astrafs.builtins.aggregates import AGGREGATES, SUM_LIMIT
-from astrafs.builtins.spec import Class
+from astrafs.builtins.spec import AggregateFunction, Class, Order
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
 from astrafs.plan.tree import conditions, walk
 from astrafs.record import dataclass
-from astrafs.typesys import Kind
+from astrafs.typesys import Kind, Type
 from astrafs.values.errors import MARK, SUM_RANGE
 
 
@@ -32,44 +35,89 @@ class Questions:
     ``"@t"``.
 
     ``keys`` has ``"@kid"``, the key parts ``"@k0"``, ... and ``"@end"``, the number after the
-    key's last question.
+    key's last question. ``moments`` has the first question of each key and time. ``fields`` are the
+    key columns or request fields of the questions, in the order of ``"@k0"``, ...
     """
 
     relation: str
     keys: str
     parts: int
+    moments: str
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """An aggregate with the columns of the event relation that feed it.
 
-    The ``values`` are null on rows where the condition ``present`` (a column of booleans, None:
-    every row) is not true; a row takes part iff they are not null. ``cut`` is the column that is
-    true on the rows that its ``since last`` window looks for.
+    The ``values`` and the key ``by`` are null on rows where the condition ``present`` (a column of
+    booleans, None: every row) is not true; a row takes part iff they are not null. ``cut`` is the
+    column that is true on the rows that its ``since last`` window looks for. ``rank`` is the
+    row's place in the order by which ``argmin`` and ``argmax`` pick.
     """
 
     aggregate: ir.Aggregate
     values: tuple[str, ...]
     present: str | None
     cut: str = ""
+    by: str = ""
+    rank: str = ""
+
+    @property
+    def row(self) -> AggregateFunction:
+        """What is known of the aggregate."""
+        return AGGREGATES[self.aggregate.function]
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """The types of the arguments, of the elements where these are the inputs."""
+        types = tuple(arg.type for arg in self.aggregate.args)
+        if not self.aggregate.each:
+            return types
+        inputs = self.row.inputs
+        return (*(type_.parts[0] for type_ in types[:inputs]), *types[inputs:])
+
+    @property
+    def constants(self) -> tuple[ir.Value, ...]:
+        """The values of the arguments that are literals, None for the others."""
+        args = self.aggregate.args
+        return tuple(arg.value if isinstance(arg, ir.Literal) else None for arg in args)
+
+    @property
+    def prepare(self) -> str:
+        """What is computed once per row, '' for nothing."""
+        return self.row.prepare(self.types, self.constants) if self.row.prepare else ""
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the rows of each window have to be gathered."""
+        node, row = self.aggregate, self.row
+        vectors = any(type_.kind is Kind.VECTOR for type_ in self.types)
+        by_value = node.each and row.order is not Order.ROWS
+        return row.kind is Class.PAIRED or node.by is not None or vectors or by_value
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the aggregate reads of a run."""
-        if self.present is None or (self.values and not self._counts_nulls):
-            return self.values
-        return (*self.values, self.present)
-
-    @property
-    def _counts_nulls(self) -> bool:
-        return AGGREGATES[self.aggregate.function].keep_nulls
+        found = list(self.values)
+        if self.present is not None and (not self.values or self.row.keep_nulls):
+            found.append(self.present)
+        found += [name for name in (self.by, self.rank) if name]
+        if self.is_paired or self.row.kind is Class.ORDERED:
+            found.append("@ord")
+        if self.is_paired or "{e}" in self.prepare:
+            found.append("@e")
+        return tuple(found)
 
     def condition(self) -> str:
         """SQL that is true on the rows that take part, '' where all do."""
-        if self.values and not self._counts_nulls:
-            return " AND ".join(f"{ident(value)} IS NOT NULL" for value in self.values)
-        return "" if self.present is None else ident(self.present)
+        parts = [self.by] if self.by else []
+        if not self.row.keep_nulls:
+            parts += self.values
+        tests = [f"{ident(part)} IS NOT NULL" for part in parts]
+        if self.present is not None and (not self.values or self.row.keep_nulls):
+            tests.append(ident(self.present))
+        return " AND ".join(tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,36 +170,47 @@ def events_of(
     inputs = [
         Input(
             node,
-            tuple(column(arg, node.where) for arg in node.args),
+            tuple(
+                column(arg, node.where) for arg in node.args[: AGGREGATES[node.function].inputs]
+            ),
             None if node.where is None else column(node.where),
             column(node.window.condition) if isinstance(node.window, ir.SinceWindow) else "",
+            "" if node.by is None else column(node.by, node.where),
         )
         for node in group
     ]
     limited = {
-        entry.values[0]
+        entry.values[place]: entry.aggregate.args[place].type
         for entry in inputs
-        if entry.aggregate.args
-        and entry.aggregate.args[0].type.kind is Kind.FLOAT
-        and AGGREGATES[entry.aggregate.function].states is not None
-        and entry.aggregate.function != "count"
+        for place in entry.row.summed
+        if _has_floats(entry.aggregate.args[place].type)
     }
+    rows, newest = layers.rows(f"({asked})"), ""
+    label = row_label(build, head.rows)
+    if head.request:
+        wanted = {
+            name: (expr, "" if where is None else named[where, None])
+            for (expr, where), name in named.items()
+        }
+        fields = questions.fields
+        requests = request_rows(build, questions.relation, fields, head, wanted, comment)
+        rows, newest = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})", ', r."@own"'
+        label = f"coalesce({label}, 'the request')"
     items = []
     for name in named.values():
         value = f"r.{ident(name)}"
         if name in limited:
-            value = _within_limit(build, head.rows, value)
+            value = _within_limit(value, limited[name], f"' in {head.rows}, row with ' || {label}")
         items.append(f"{value} AS {ident(name)}")
     order = ""
-    if _needs_order(group):
-        keys = ", ".join(f"r.{ident(name)}" for name in build.order(head.rows))
-        order = f', row_number() OVER (ORDER BY r."@e"{", " + keys if keys else ""}) AS "@ord"'
+    if _needs_order(inputs):
+        keys = f"{newest} NULLS FIRST" if newest else ""
+        keys += "".join(f", r.{ident(name)}" for name in build.order(head.rows))
+        order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
+        inputs = [_ranked(entry, keys, items) for entry in inputs]
     listed = "".join(f", {item}" for item in items)
     until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
-    sql = (
-        f'SELECT r."@kid", r."@e", r."@k"{until}{order}{listed}\n'
-        f'FROM {layers.rows(f"({asked})")} r'
-    )
+    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{newest}{order}{listed}\nFROM {rows} r'
     return build.step(f"events {head.rows}", sql, comment), inputs
 
 
@@ -177,19 +236,46 @@ def _asked_rows(
     return f'SELECT r.*{rest}, k."@kid"\nFROM {layers.rows(relation)} r\n{join}{where}'
 
 
-def _needs_order(group: list[ir.Aggregate]) -> bool:
+def _needs_order(inputs: Sequence[Input]) -> bool:
+    ordered = ir.LastWindow | ir.SinceWindow | ir.SessionWindow
     return any(
-        AGGREGATES[node.function].kind is Class.ORDERED
-        or isinstance(node.window, ir.LastWindow | ir.SinceWindow | ir.SessionWindow)
-        for node in group
+        "@ord" in entry.columns or isinstance(entry.aggregate.window, ordered) for entry in inputs
     )
 
 
-def _within_limit(build: Builder, rows: str, value: str) -> str:
-    label = row_label(build, rows)
-    message = f"'{MARK}|{SUM_RANGE}|' || {value} || ' in {rows}, row with ' || {label}"
+def _ranked(entry: Input, keys: str, items: list[str]) -> Input:
+    """Give an aggregate that picks by its second input the column of the rows' places."""
+    order = entry.row.order
+    if order is Order.ROWS or entry.is_paired:
+        return entry
+    rank = f"{entry.values[1]} {order.name.lower()}"
+    falling = " DESC" if order is Order.FALLING else ""
+    item = (
+        f"row_number() OVER (ORDER BY r.{ident(entry.values[1])}{falling}, "
+        f'r."@e"{keys}) AS {ident(rank)}'
+    )
+    if item not in items:
+        items.append(item)
+    return replace(entry, rank=rank)
+
+
+def _has_floats(type_: Type) -> bool:
+    """Whether floats of the type enter sums: the value, its elements, or those of a vector."""
+    if type_.kind is Kind.LIST:
+        return _has_floats(type_.parts[0])
+    return type_.kind in (Kind.FLOAT, Kind.VECTOR)
+
+
+def _within_limit(value: str, type_: Type, place: str) -> str:
+    size = f"abs({value})"
+    if type_.kind is not Kind.FLOAT:
+        elements = f"{value}::{sql_type(type_.parts[0])}[]" if type_.parts else f"{value}::FLOAT[]"
+        if type_.parts and type_.parts[0].kind is Kind.VECTOR:
+            elements = f"flatten(list_transform({value}, lambda v: v::FLOAT[]))"
+        size = f"coalesce(list_max(list_transform({elements}, lambda x: abs(x))), 0)"
+    message = f"'{MARK}|{SUM_RANGE}|' || {value}::VARCHAR || {place}"
     return (
-        f"CASE WHEN {value} IS NULL OR abs({value}) < {SUM_LIMIT!r}::DOUBLE THEN {value} "
+        f"CASE WHEN {value} IS NULL OR {size} < {SUM_LIMIT!r}::DOUBLE THEN {value} "
         f"ELSE error({message}) END"
     )
 
@@ -207,20 +293,21 @@ def runs_of(
     """Find the runs of questions that have a row in ``window``. ``shared``: several steps
     read them.
     """
-    arrival = _arrival(build, inputs[0].aggregate.rows)
+    arrival = arrival_of(build, inputs[0].aggregate.rows)
     cut = ident(inputs[0].cut)
     interval = active_interval(window, arrival, cut)
     carried = {'"@kid"', '"@from"'}
     for entry in inputs:
         carried |= {ident(column) for column in entry.columns}
-    if any(AGGREGATES[entry.aggregate.function].kind is Class.ORDERED for entry in inputs):
-        carried.add('"@ord"')
     listed = ", ".join(sorted(carried))
-    begun = _begun(build, questions, events, interval.start if interval else VISIBLE, subject)
+    start = interval.start if interval else VISIBLE
+    rows = f'{events} WHERE "@own" IS NULL' if inputs[0].aggregate.request else events
+    begun = _begun(build, questions, rows, start, subject)
     if interval is None and isinstance(window, ir.SessionWindow) and arrival.ordered:
         sql = _stretches(questions, session_stretches(window, begun), carried - {'"@from"'})
     elif interval is None:
-        sql = _per_question(questions, begun, window, cut, carried - {'"@from"'}, arrival)
+        rows = candidates(window, arrival, begun, cut)
+        sql = _per_question(questions, rows, window, cut, carried - {'"@from"'})
     elif interval.stop is None:
         sql = f'SELECT {listed}, NULL::BIGINT AS "@to"\nFROM {begun}'
     else:
@@ -228,9 +315,16 @@ def runs_of(
         sql = (
             f'SELECT {outer}, b."@q" AS "@to"\n'
             f'FROM (SELECT {listed}, {interval.stop} AS "@stop" FROM {begun}) x\n'
-            f"ASOF LEFT JOIN {questions.relation} b "
+            f"ASOF LEFT JOIN {questions.moments} b "
             f'ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
             f'WHERE b."@q" IS NULL OR x."@from" < b."@q"'
+        )
+    if inputs[0].aggregate.request:
+        outer = ", ".join(sorted(carried - {'"@from"'}))
+        sql = (
+            f'{sql}\nUNION ALL BY NAME\nSELECT {outer}, "@own" AS "@from", '
+            f'CASE WHEN "@own" + 1 < "@end" THEN "@own" + 1 END AS "@to"\n'
+            f'FROM {events} JOIN {questions.keys} USING ("@kid")\nWHERE "@own" IS NOT NULL'
         )
     if not shared:
         return Runs("runs", sql)
@@ -238,7 +332,7 @@ def runs_of(
     return Runs(build.step("runs", sql, comment))
 
 
-def _arrival(build: Builder, rows: str) -> Arrival:
+def arrival_of(build: Builder, rows: str) -> Arrival:
     """Say how the rows of a source, stream or union come to be seen."""
     bases = build.bases(rows)
     delays = {
@@ -259,32 +353,29 @@ def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
     listed = ", ".join(f"x.{name}" for name in sorted(carried))
     return (
         f'SELECT {listed}, a."@q" AS "@from", b."@q" AS "@to"\nFROM ({stretches}) x\n'
-        f'ASOF JOIN {questions.relation} a ON x."@kid" = a."@kid" AND x."@begin" <= a."@t"\n'
-        f'ASOF LEFT JOIN {questions.relation} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
+        f'ASOF JOIN {questions.moments} a ON x."@kid" = a."@kid" AND x."@begin" <= a."@t"\n'
+        f'ASOF LEFT JOIN {questions.moments} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
         f'WHERE b."@q" IS NULL OR a."@q" < b."@q"'
     )
 
 
 def _per_question(
-    questions: Questions,
-    begun: str,
-    window: ir.Window,
-    cut: str,
-    carried: set[str],
-    arrival: Arrival,
+    questions: Questions, rows: str, window: ir.Window, cut: str, carried: set[str]
 ) -> str:
-    """Return SQL for runs of one question each, of the rows that are in ``window`` there.
+    """Return SQL for runs of one question each, of the ``rows`` that are in ``window`` there.
 
-    Pairs every question with the rows that it sees: for windows in which rows come and go.
+    Pairs every question with the rows that it may hold: for windows in which rows come and go.
     """
     listed = ", ".join(sorted(carried))
-    until = '\n  AND (x."@until" IS NULL OR q."@t" <= x."@until")' if arrival.revised else ""
     after = 'lead("@e", 1, "@t") OVER (PARTITION BY "@at" ORDER BY "@ord") AS "@next"'
     return (
-        f"WITH seen AS (\n"
-        f'  SELECT x.*, q."@q" AS "@at", q."@t", k."@end"\n  FROM {begun} x\n'
-        f'  JOIN {questions.relation} q ON q."@kid" = x."@kid" AND q."@q" >= x."@from"{until}\n'
-        f'  JOIN {questions.keys} k ON k."@kid" = x."@kid"),\n'
+        f"WITH spans AS (\n"
+        f'  SELECT x.*, k."@end", unnest(range(x."@from", coalesce(b."@q", k."@end"))) AS "@at"\n'
+        f"  FROM ({rows}) x JOIN {questions.keys} k USING (\"@kid\")\n"
+        f"  ASOF LEFT JOIN {questions.moments} b "
+        f'ON x."@kid" = b."@kid" AND x."@stop" < b."@t"),\n'
+        f"seen AS (\n"
+        f'  SELECT s.*, q."@t" FROM spans s JOIN {questions.relation} q ON q."@q" = s."@at"),\n'
         f"neighbours AS (\n  SELECT *, {after}\n  FROM seen)\n"
         f'SELECT {listed}, "@at" AS "@from",\n'
         f'  CASE WHEN "@at" + 1 < "@end" THEN "@at" + 1 END AS "@to"\n'
@@ -301,7 +392,7 @@ def _begun(build: Builder, questions: Questions, events: str, start: str, subjec
         build.made[made] = build.step(
             "begun",
             f'SELECT x.*, a."@q" AS "@from"\nFROM (SELECT *, {start} AS "@start" FROM {events}) x\n'
-            f'ASOF JOIN {questions.relation} a ON x."@kid" = a."@kid" AND x."@start" <= a."@t"',
+            f'ASOF JOIN {questions.moments} a ON x."@kid" = a."@kid" AND x."@start" <= a."@t"',
             f"{subject}: the first question that sees each row",
         )
     return build.made[made]

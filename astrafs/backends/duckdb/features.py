@@ -44,19 +44,25 @@ def evaluate(
         if isinstance(node, ir.KeyPart)
     }
     relation = questions
-    if aggregates:
-        numbered = number(build, entity, questions)
+    # The windows of a request go over the rows that equal it in some fields, which may differ.
+    for match in dict.fromkeys(node.match for node in aggregates):
+        mine = [node for node in aggregates if node.match == match]
+        numbered = number(build, entity, relation, match)
         joins, columns = [], []
-        for place, answer in enumerate(aggregate(build, numbered, aggregates, entity.name)):
+        for place, answer in enumerate(aggregate(build, numbered, mine, entity.name)):
             joins.append(f'LEFT JOIN {answer.relation} a{place} USING ("@q")')
             for node, column in answer.columns.items():
                 columns.append(f"a{place}.{ident(column)}")
                 leaves[node] = column
-        parts = "".join(f'k."@k{place}", ' for place in range(len(entity.keys)))
+        if match:
+            own, keys = 'q.* EXCLUDE ("@q", "@kid")', ""
+        else:
+            own = "".join(f'k."@k{place}", ' for place in range(len(entity.keys))) + 'q."@t"'
+            keys = f'JOIN {numbered.keys} k USING ("@kid")\n'
         relation = build.step(
             f"windows {entity.name}",
-            f'SELECT {parts}q."@t", {", ".join(columns)}\nFROM {numbered.relation} q\n'
-            f'JOIN {numbered.keys} k USING ("@kid")\n' + "\n".join(joins),
+            f"SELECT {own}, {', '.join(columns)}\nFROM {numbered.relation} q\n{keys}"
+            + "\n".join(joins),
             f"{entity.name}: all windows side by side",
         )
 
@@ -94,27 +100,46 @@ def _features_read(expr: ir.Expr) -> set[ir.FeatureId]:
     return {node.feature for node in walk(expr) if isinstance(node, ir.FeatureRef)}
 
 
-def number(build: Builder, entity: ir.Entity, questions: str) -> Questions:
-    """Number the questions in (key, time) order; a null key part is a key that no row has."""
-    parts = [f'"@k{place}"' for place in range(len(entity.keys))]
+def number(
+    build: Builder, entity: ir.Entity, questions: str, match: tuple[str, ...] = ()
+) -> Questions:
+    """Number the questions in (key, time) order; a null key part is a key that no row has.
+
+    ``match`` names the fields of a request that are its key in rows: several of its questions may
+    then have one key and time.
+    """
+    fields = [field.name for field in entity.keys]
+    asked = [f'"@k{fields.index(name)}"' for name in match or fields]
+    parts = [f'"@k{place}"' for place in range(len(asked))]
     listed = ", ".join(parts)
     order = f"ORDER BY {listed}" if parts else ""
+    renamed = ", ".join(f"{old} AS {new}" for old, new in zip(asked, parts, strict=True))
     keys = build.step(
         f"keys {entity.name}",
         f'SELECT row_number() OVER ({order}) AS "@kid"{", " + listed if parts else ""}, '
         f'sum(n) OVER ({order + " ROWS UNBOUNDED PRECEDING" if parts else ""})::BIGINT AS "@end"\n'
-        f"FROM (SELECT {listed + ', ' if parts else ''}count(*) AS n FROM {questions}"
-        f"{' GROUP BY ' + listed if parts else ''})",
+        f"FROM (SELECT {renamed + ', ' if parts else ''}count(*) AS n FROM {questions}"
+        f"{' GROUP BY ' + ', '.join(asked) if parts else ''})",
         f"{entity.name}: the keys asked for, numbered",
     )
-    on = " AND ".join(f"s.{part} IS NOT DISTINCT FROM k.{part}" for part in parts) or "TRUE"
+    on = " AND ".join(
+        f"s.{old} IS NOT DISTINCT FROM k.{new}" for old, new in zip(asked, parts, strict=True)
+    )
+    carried = "s.*" if match else 's."@t"'
     relation = build.step(
         f"questions {entity.name}",
-        f'SELECT row_number() OVER (ORDER BY k."@kid", s."@t") - 1 AS "@q", k."@kid", s."@t"\n'
-        f"FROM {questions} s JOIN {keys} k ON {on}",
+        f'SELECT row_number() OVER (ORDER BY k."@kid", s."@t") - 1 AS "@q", k."@kid", {carried}\n'
+        f"FROM {questions} s JOIN {keys} k ON {on or 'TRUE'}",
         f"{entity.name}: the questions, numbered in (key, time) order",
     )
-    return Questions(relation, keys, len(parts))
+    moments = relation
+    if match:
+        moments = build.step(
+            f"moments {entity.name}",
+            f'SELECT min("@q") AS "@q", "@kid", "@t"\nFROM {relation} GROUP BY "@kid", "@t"',
+            f"{entity.name}: the first question of each key and time",
+        )
+    return Questions(relation, keys, len(parts), moments, tuple(fields))
 
 
 def in_order(build: Builder, wanted: Sequence[ir.FeatureId]) -> list[ir.FeatureId]:

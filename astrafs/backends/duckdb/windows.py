@@ -17,6 +17,8 @@ from astrafs.record import dataclass
 _AGES = 4 * 10**16
 """Microseconds; more than any two timestamps of the language lie apart."""
 
+_ORDER = 'PARTITION BY "@kid" ORDER BY "@ord"'
+
 VISIBLE = 'greatest("@k", "@e" + 1)'
 """SQL for the first prediction time that sees a row of the past."""
 
@@ -61,14 +63,15 @@ def active_interval(window: ir.Window, arrival: Arrival, cut: str = "") -> Inter
     """
     match window:
         case ir.RangeWindow():
-            return _until(_range(window), arrival)
+            found = _range(window)
+            return _in_hindsight(found, arrival) if window.hindsight else _until(found, arrival)
         case ir.CalendarWindow():
             following = f'af_next_unit("@e", {text(window.unit)}, {text(window.zone)})'
             return _until(Interval(VISIBLE, f"{following} - 1"), arrival)
         case ir.LastWindow():
-            return None if arrival.revised else _last(window, arrival.ordered)
+            return None if arrival.revised else _last(window, arrival)
         case ir.SinceWindow():
-            return None if arrival.revised else _since(cut)
+            return None if arrival.revised else _since(cut, arrival)
         case ir.SessionWindow():
             return None
         case _:
@@ -83,6 +86,14 @@ def _until(interval: Interval, arrival: Arrival) -> Interval:
     return Interval(interval.start, stop)
 
 
+def _in_hindsight(interval: Interval, arrival: Arrival) -> Interval:
+    """Rows known by K count whatever t, and all rows here are; of revisions the last one."""
+    if not arrival.revised:
+        return interval
+    stop = interval.stop or str(2**62)
+    return Interval(interval.start, f'CASE WHEN "@until" IS NULL THEN {stop} ELSE -{2**62} END')
+
+
 def _range(window: ir.RangeWindow) -> Interval:
     near = max(-_AGES, min(window.near, _AGES)) + (0 if window.near_closed else 1)
     opens = _shift('"@e"', near)
@@ -95,29 +106,33 @@ def _range(window: ir.RangeWindow) -> Interval:
         # the next one.
         opens = f"{_floor(f'{opens} + {step - 1}', step)}"
         closes = None if closes is None else f"{_floor(closes, step)} + {step - 1}"
-    return Interval(f'greatest("@k", {opens})', closes)
+    return Interval(opens if window.hindsight else f'greatest("@k", {opens})', closes)
 
 
-def _last(window: ir.LastWindow, ordered_arrival: bool) -> Interval:
-    order = 'PARTITION BY "@kid" ORDER BY "@ord"'
-    if ordered_arrival:
-        pushed = f"lead({VISIBLE}, {window.rows}) OVER ({order})"
+def _last(window: ir.LastWindow, arrival: Arrival) -> Interval:
+    """A row leaves when as many later ones are visible; of revised rows, ones that stay so."""
+    if arrival.ordered:
+        pushed = f"lead({VISIBLE}, {window.rows}) OVER ({_ORDER})"
     else:
-        later = f"{order} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
+        start = f'CASE WHEN "@until" IS NULL THEN {VISIBLE} END' if arrival.revised else VISIBLE
+        later = f"{_ORDER} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
         if window.rows == 1:
-            pushed = f"min({VISIBLE}) OVER ({later})"
+            pushed = f"min({start}) OVER ({later})"
         else:
-            pushed = f"list_extract(min({VISIBLE}, {window.rows}) OVER ({later}), {window.rows})"
+            pushed = f"list_extract(min({start}, {window.rows}) OVER ({later}), {window.rows})"
     stop = f"{pushed} - 1"
     if window.within is not None and window.within < _AGES:
         stop = f"""least({stop}, {_shift('"@e"', window.within)})"""
     return Interval(VISIBLE, stop)
 
 
-def _since(cut: str) -> Interval:
-    """A row leaves when the first row from itself on for which ``cut`` is true becomes visible."""
-    later = 'PARTITION BY "@kid" ORDER BY "@ord" ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING'
-    return Interval(VISIBLE, f"min(CASE WHEN {cut} THEN {VISIBLE} END) OVER ({later}) - 1")
+def _since(cut: str, arrival: Arrival) -> Interval:
+    """A row leaves when the first row from itself on for which ``cut`` is true becomes visible; of
+    revised rows, one that stays so.
+    """
+    later = f"{_ORDER} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"
+    stays = f'{cut} AND "@until" IS NULL' if arrival.revised else cut
+    return Interval(VISIBLE, f"min(CASE WHEN {stays} THEN {VISIBLE} END) OVER ({later}) - 1")
 
 
 def session_stretches(window: ir.SessionWindow, begun: str) -> str:
@@ -129,9 +144,8 @@ def session_stretches(window: ir.SessionWindow, begun: str) -> str:
     later than that, the window is empty in between, and the session has several stretches.
     """
     gap = min(window.gap, _AGES)
-    order = 'PARTITION BY "@kid" ORDER BY "@ord"'
-    before = f'lag("@e") OVER ({order})'
-    running = f"OVER ({order} ROWS UNBOUNDED PRECEDING)"
+    before = f'lag("@e") OVER ({_ORDER})'
+    running = f"OVER ({_ORDER} ROWS UNBOUNDED PRECEDING)"
     return (
         f"WITH steps AS (\n"
         f'  SELECT *, "@e" - {before} <= {gap} AS "@near",\n'
@@ -148,6 +162,32 @@ def session_stretches(window: ir.SessionWindow, begun: str) -> str:
         f"FROM chains c JOIN stretches s\n"
         f'ON c."@kid" = s."@kid" AND c."@session" = s."@session" AND c."@stretch" <= s."@stretch"'
     )
+
+
+def candidates(window: ir.Window, arrival: Arrival, begun: str, cut: str) -> str:
+    """Return SQL for the rows of ``begun`` with ``"@stop"``, after which a row is in ``window`` no
+    more, whatever comes and goes (null: it may always be).
+    """
+    match window:
+        case ir.LastWindow():
+            found = _until(_last(window, arrival), arrival)
+        case ir.SinceWindow():
+            found = _until(_since(cut, arrival), arrival)
+        case ir.SessionWindow():
+            gap = min(window.gap, _AGES)
+            # If every row were visible: what is visible at any time has at least those gaps.
+            far = f'"@e" - lag("@e") OVER ({_ORDER}) <= {gap} IS NOT TRUE'
+            chain = f'count(*) FILTER (WHERE "@far") OVER ({_ORDER} ROWS UNBOUNDED PRECEDING)'
+            last = f'max("@e") OVER (PARTITION BY "@kid", "@chain") + {gap}'
+            found = _until(Interval(VISIBLE, last), arrival)
+            begun = (
+                f'(SELECT *, {chain} AS "@chain" FROM (SELECT *, ({far}) AS "@far" FROM {begun}))'
+            )
+        case ir.RangeWindow() | ir.CalendarWindow():
+            raise ValueError("these windows hold a row during one interval")
+        case _:
+            assert_never(window)
+    return f'SELECT *, {found.stop} AS "@stop" FROM {begun}'
 
 
 def kept_per_question(window: ir.Window, cut: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from astrafs.builtins.aggregates import rules
 from astrafs.builtins.aggregates.totals import REST, WHOLE
 from astrafs.builtins.spec import AggregateFunction, Class, Constants, Example, Texts, Types
-from astrafs.typesys import Type
+from astrafs.typesys import SECOND, Type
 
 
 def _weight(end: str, constants: Constants) -> str:
@@ -51,7 +51,10 @@ ROWS = (
         newest=True,
         gather=_ema,
         summed=(0,),
-        examples=(Example((), None, (1_000_000,)),),
+        examples=(
+            Example((1.0, None, 3.0), 2.6, (SECOND,)),
+            Example((), None, (SECOND,)),
+        ),
     ),
     AggregateFunction(
         name="decayed_sum",
@@ -68,6 +71,9 @@ ROWS = (
         prepare=_from_question,
         gather=_decayed_sum,
         summed=(0,),
-        examples=(Example((), None, (1_000_000,)),),
+        examples=(
+            Example((4.0, 8.0), 5.0, (SECOND,)),
+            Example((), None, (SECOND,)),
+        ),
     ),
 )

@@ -64,7 +64,6 @@ def _cells(types: Types) -> str:
     digits = f"left(sha256({_hashed(types[0])}), {HASH_BITS // 4})"
     register = f"('0x' || left({digits}, {INDEX_BITS // 4}))::BIGINT"
     rest = f"('0x' || right({digits}, {RANK_BITS // 4}))::BIGINT"
-    rank = f"({MOST_RANK} - length(trim(bin({rest}), '0') || '') )"
     rank = f"CASE {rest} WHEN 0 THEN {MOST_RANK} ELSE {MOST_RANK} - length(bin({rest})) END"
     return (
         f"list_transform(range(1, 1 + {rank}), "

@@ -226,6 +226,6 @@ ROWS = (
         finish=_slope_finish,
         partial=True,
         summed=(0,),
-        examples=(Example((), None),),
+        examples=(Example((1, 3, 5), 2.0), Example((1,), None), Example((), None)),
     ),
 )

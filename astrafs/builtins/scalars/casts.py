@@ -161,8 +161,9 @@ def _string_rule(types: Types, _constants: Values) -> Signature:
     return strict(types, STRING)
 
 
-def _string(values: Values, types: Types, _result: Type) -> str:
-    value, source = values[0], part_of(types[0])
+def string_of(value: Any, type_: Type) -> str:
+    """The text of a value: the shortest that reads back, times in ISO 8601."""
+    source = part_of(type_)
     match source.kind:
         case Kind.BOOL:
             return "true" if value else "false"
@@ -178,9 +179,9 @@ def _string(values: Values, types: Types, _result: Type) -> str:
             return str(value)
 
 
-def _string_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
-    text = args[0]
-    match part_of(types[0]).kind:
+def string_sql(text: str, type_: Type) -> str:
+    """SQL for the text of ``text``, a value of ``type_``: see :func:`string_of`."""
+    match part_of(type_).kind:
         case Kind.DATE:
             return f"(DATE '1970-01-01' + {text}::INTEGER)::VARCHAR"
         case Kind.TIMESTAMP:
@@ -260,8 +261,8 @@ ROWS = (
         name="string",
         params="x",
         rule=guarded(_string_rule, 1),
-        evaluate=_string,
-        sql=_string_sql,
+        evaluate=lambda values, types, _result: string_of(values[0], types[0]),
+        sql=lambda args, types, _result: string_sql(args[0], types[0]),
         nulls=Nulls.STRICT,
         doc=(
             "x as text: floats with the fewest digits that read back as x, dates and "

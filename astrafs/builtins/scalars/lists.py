@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +24,7 @@ from astrafs.builtins.scalars.logic import MANY
 from astrafs.builtins.scalars.widening import float_sql
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
 from astrafs.builtins.sqltypes import sql_type
-from astrafs.typesys import FLOAT, INT, STRING, Kind, Type, decimal, list_of
+from astrafs.typesys import FLOAT, STRING, Kind, Type, decimal, list_of
 from astrafs.values import numbers
 from astrafs.values.errors import FLOAT_OVERFLOW, INT_OVERFLOW, ValueFailure, sql_error
 from astrafs.values.rational import nearest
@@ -122,7 +121,7 @@ def _slice_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
         f" ELSE least({end}, len({items})) END"
         for end in ends
     )
-    present = " AND ".join(f"{end} IS NOT NULL" for end in ends)
+    present = " AND ".join(f"{arg} IS NOT NULL" for arg in args)
     return f"CASE WHEN {present} THEN list_slice({items}, ({low}) + 1, greatest({high}, {low})) END"
 
 
@@ -192,7 +191,7 @@ def _sum(values: Values, _types: Types, result: Type) -> Any:
             return numbers.whole(int(total))
 
 
-def _sum_sql(args: tuple[str, ...], types: Types, result: Type) -> str:
+def _sum_sql(args: tuple[str, ...], _types: Types, result: Type) -> str:
     items = args[0]
     if result.kind is Kind.FLOAT:
         return f"af_list_sum({items})"
@@ -269,6 +268,16 @@ def _join_rule(types: Types, _constants: Values) -> Signature:
 def _join(values: Values, _types: Types, _result: Type) -> str:
     items, separator = values
     return str(separator).join(item for item in items if item is not None)
+
+
+def _join_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
+    # The engine's own function takes constant separators only.
+    items = f"list_filter({args[0]}, lambda x: x IS NOT NULL)"
+    return (
+        f"CASE WHEN {args[1]} IS NULL THEN NULL WHEN len({items}) = 0 THEN ''"
+        f" WHEN len({items}) > 0"
+        f' THEN list_reduce({items}, lambda "@a", "@b": "@a" || {args[1]} || "@b") END'
+    )
 
 
 def _row(
@@ -434,8 +443,7 @@ ROWS = (
         _join_rule,
         2,
         _join,
-        "CASE WHEN {1} IS NOT NULL AND {0} IS NOT NULL"
-        " THEN coalesce(array_to_string({0}, {1}), '') END",
+        _join_sql,
         "The strings of a list, one after the other, with a separator between them; nulls are left"
         " out.",
         Example('join(["a", null, "b"], "-")', "a-b"),

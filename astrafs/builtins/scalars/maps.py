@@ -49,7 +49,7 @@ def _like(types: Types, constants: Values, index: int, wanted: Type, whose: str)
 
 def _length_rule(types: Types, _constants: Values) -> Signature:
     kinds = (*_TEXT, Kind.LIST, Kind.MAP, Kind.VECTOR)
-    need(types, 0, kinds, "a string, a list, a map or a vector")
+    need(types, 0, kinds, "a string, list, map or vector; `string(x)` turns a value into text")
     return strict(types, INT)
 
 

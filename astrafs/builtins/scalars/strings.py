@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from astrafs.builtins.rules import dimensionless, guarded, int_literal, need, strict
-from astrafs.builtins.scalars.casts import part_of
+from astrafs.builtins.scalars.casts import part_of, string_of, string_sql
 from astrafs.builtins.scalars.logic import MANY
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
 from astrafs.typesys import BOOL, INT, STRING, Kind, Type
@@ -113,19 +113,38 @@ def _replace(text: str, old: str, new: str) -> str:
 
 def _hash_rule(types: Types, constants: Values) -> Signature:
     source = part_of(types[0])
-    need((source,), 0, (Kind.INT, *_TEXT), "an int, a string, an enum or a key of one of these")
+    if source.is_nested or source.kind in (Kind.KEY, Kind.NULL):
+        raise Mismatch(0, 'a plain value; `hash(join(xs, ","), n)` takes the texts of a list')
     buckets = int_literal(types, constants, 1)
     if buckets is None or buckets < 1:
         raise Mismatch(1, "an int literal from 1 on: the number of buckets")
     return strict(types, INT)
 
 
-def _hash(value: int | str, buckets: int) -> int:
-    digest = hashlib.sha256(str(value).encode("utf-8")).hexdigest()
-    return int(digest[:_HASH_DIGITS], 16) % buckets
+def _bucket(data: bytes, buckets: int) -> int:
+    return int(hashlib.sha256(data).hexdigest()[:_HASH_DIGITS], 16) % buckets
 
 
-_HASH_SQL = f"(('0x' || SUBSTRING(sha256({{0}}::VARCHAR), 1, {_HASH_DIGITS}))::BIGINT % {{1}})"
+def _hash(values: Values, types: Types, _result: Type) -> int:
+    value, buckets = values
+    match part_of(types[0]).kind:
+        case Kind.BYTES:
+            return _bucket(value, buckets)
+        case Kind.DURATION:
+            return _bucket(str(value).encode(), buckets)
+        case _:
+            return _bucket(string_of(value, types[0]).encode(), buckets)
+
+
+def _hash_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
+    match part_of(types[0]).kind:
+        case Kind.BYTES:
+            data = args[0]
+        case Kind.DURATION:
+            data = f"{args[0]}::VARCHAR"
+        case _:
+            data = string_sql(args[0], types[0])
+    return f"(('0x' || SUBSTRING(sha256({data}), 1, {_HASH_DIGITS}))::BIGINT % {args[1]})"
 
 
 def _row(
@@ -264,17 +283,25 @@ ROWS = (
         name="hash",
         params="x, buckets",
         rule=guarded(_hash_rule, 2),
-        evaluate=_plain(_hash),
-        sql=_HASH_SQL,
+        evaluate=_hash,
+        sql=_hash_sql,
         nulls=Nulls.STRICT,
         doc=(
-            "A bucket from 0 to buckets - 1: the first 60 bits of the SHA-256 of x as text,"
-            " modulo buckets. The same everywhere, for ever."
+            "A bucket from 0 to buckets - 1: the first 60 bits of the SHA-256 of x, as a number,"
+            " modulo buckets. Hashed is the UTF-8 text that `string(x)` gives, of bytes they"
+            " themselves, and of a duration its microseconds in decimal. The same everywhere, for"
+            " ever."
         ),
         group="text",
         examples=(
-            Example('hash("user-1", 100)', _hash("user-1", 100)),
-            Example("hash(42, 10)", _hash(42, 10)),
+            Example('hash("user-1", 1000000)', 885_787),
+            Example("hash(42, 1000000)", 842_664),
+            Example("hash(0.1, 1000000)", 939_288),
+            Example("hash(decimal(1.5, 4, 2), 1000000)", 925_827),
+            Example("hash(true, 1000000)", 89_463),
+            Example("hash(2026-01-01, 1000000)", 86_866),
+            Example("hash(2026-01-01T10:00:00Z, 1000000)", 275_044),
+            Example("hash(90s, 1000000)", 700_888),
         ),
     ),
 )

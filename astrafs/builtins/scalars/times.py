@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import calendar
 import difflib
+import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from astrafs.builtins.rules import dimensionless, guarded, need, strict
 from astrafs.builtins.scalars.arithmetic import checked_instant
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
-from astrafs.typesys import DATE, DURATION_UNITS, FLOAT, INT, TIMESTAMP, Kind, Type
+from astrafs.typesys import BOOL, DATE, DURATION_UNITS, FLOAT, INT, TIMESTAMP, Kind, Type
 from astrafs.values import numbers, zones
-from astrafs.values.errors import TIME_RANGE, sql_error
+from astrafs.values.errors import TIME_RANGE, ValueFailure, sql_error
 from astrafs.values.text import calendar_day, moment
 
 Types = tuple[Type, ...]
 Values = tuple[Any, ...]
 Sql = Callable[[tuple[str, ...], Types, Type], str]
+
+
+_DATE_USE = 'a timestamp and a time zone, date(ts, "Europe/Paris"), or a text'
+_TIMESTAMP_USE = 'a date and a time zone, timestamp(day, "Europe/Paris"), or a text'
+DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+TIME_TEXT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
+    r"(Z|[+-](0[0-9]|1[0-8]):[0-5][0-9])"
+)
 
 
 def need_zone(constants: Values, index: int) -> str:
@@ -108,30 +119,83 @@ def _row(
 
 
 def _date_rule(types: Types, constants: Values) -> Signature:
+    if types[0].kind is Kind.STRING and len(types) == 1:
+        return strict(types, DATE, maybe=True)
+    if len(types) != 2:
+        raise Mismatch(None, _DATE_USE)
     need(types, 0, (Kind.TIMESTAMP,), "a timestamp")
     need_zone(constants, 1)
     return strict(types, DATE)
 
 
-def _date(values: Values, _types: Types, _result: Type) -> int:
+def _date(values: Values, types: Types, _result: Type) -> int | None:
+    if types[0].kind is Kind.STRING:
+        return _parsed_date(values[0])
     return int(zones.zone(values[1]).to_local(values[0]) // numbers.DAY)
 
 
-def _day_of_local_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
+def _parsed_date(text: str) -> int | None:
+    if DATE_TEXT.fullmatch(text) is None:
+        return None
+    try:
+        days = _day_number(date.fromisoformat(text))
+    except ValueError:
+        return None
+    return days if numbers.MIN_DATE <= days <= numbers.MAX_DATE else None
+
+
+def _parsed_date_sql(text: str) -> str:
+    days = _days_of(f"TRY_CAST({text} AS DATE)")
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{DATE_TEXT.pattern}')"
+        f" AND {days} BETWEEN {numbers.MIN_DATE} AND {numbers.MAX_DATE} THEN {days} END"
+    )
+
+
+def _day_of_local_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
+    if types[0].kind is Kind.STRING:
+        return _parsed_date_sql(args[0])
     return f"(make_timestamp({local_sql(args)})::DATE - DATE '1970-01-01')"
 
 
 def _timestamp_rule(types: Types, constants: Values) -> Signature:
+    if types[0].kind is Kind.STRING and len(types) == 1:
+        return strict(types, TIMESTAMP, maybe=True)
+    if len(types) != 2:
+        raise Mismatch(None, _TIMESTAMP_USE)
     need(types, 0, (Kind.DATE,), "a date")
     need_zone(constants, 1)
     return strict(types, TIMESTAMP)
 
 
-def _timestamp(values: Values, _types: Types, _result: Type) -> int:
+def _parsed_time(text: str) -> int | None:
+    if TIME_TEXT.fullmatch(text) is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    micros = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return micros if numbers.MIN_TIME <= micros <= numbers.MAX_TIME else None
+
+
+def _parsed_time_sql(text: str) -> str:
+    micros = f"epoch_us(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE))"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{TIME_TEXT.pattern}')"
+        f" AND {micros} BETWEEN {numbers.MIN_TIME} AND {numbers.MAX_TIME} THEN {micros} END"
+    )
+
+
+def _timestamp(values: Values, types: Types, _result: Type) -> int | None:
+    if types[0].kind is Kind.STRING:
+        return _parsed_time(values[0])
     return numbers.instant(zones.zone(values[1]).to_instant(values[0] * numbers.DAY))
 
 
-def _timestamp_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
+def _timestamp_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
+    if types[0].kind is Kind.STRING:
+        return _parsed_time_sql(args[0])
     start = f"({args[0]} * {numbers.DAY})"
     return checked_instant(
         start if args[1].startswith("'UTC'") else f"af_instant({start}, {args[1]})"
@@ -150,10 +214,9 @@ def _add_days(values: Values, _types: Types, _result: Type) -> int:
 
 
 def _add_days_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
-    error = sql_error(TIME_RANGE, "a date lies outside the years 1678 to 2261")
     total = f"({args[0]}::HUGEINT + {args[1]}::HUGEINT)"
     bounds = f"{numbers.MIN_DATE} AND {numbers.MAX_DATE}"
-    return f"CASE WHEN {total} NOT BETWEEN {bounds} THEN {error} ELSE {total}::BIGINT END"
+    return f"CASE WHEN {total} NOT BETWEEN {bounds} THEN {_DATE_ERROR} ELSE {total}::BIGINT END"
 
 
 def _days_between_rule(types: Types, _constants: Values) -> Signature:
@@ -164,6 +227,107 @@ def _days_between_rule(types: Types, _constants: Values) -> Signature:
 
 def _days_between(values: Values, _types: Types, _result: Type) -> int:
     return int(values[1] - values[0])
+
+
+# --- the calendar -------------------------------------------------------------------------------
+
+UNITS = ("day", "week", "month", "quarter", "year")
+_MAX_MONTHS = 12 * 1_000
+_DATE_ERROR = sql_error(TIME_RANGE, "a date lies outside the years 1678 to 2261")
+
+
+def _checked_day(text: str) -> str:
+    bounds = f"{numbers.MIN_DATE} AND {numbers.MAX_DATE}"
+    return f"CASE WHEN {text} NOT BETWEEN {bounds} THEN {_DATE_ERROR} ELSE {text} END"
+
+
+def _days_of(date_text: str) -> str:
+    return f"({date_text}::DATE - DATE '1970-01-01')"
+
+
+def _weekend_rule(types: Types, constants: Values) -> Signature:
+    found = _part_rule(dates=True)(types, constants)
+    return Signature(found.args, BOOL.with_null(found.result.nullable))
+
+
+def _weekend(values: Values, types: Types, _result: Type) -> bool:
+    return _reading(values, types).isoweekday() > 5
+
+
+def _weekend_sql(args: tuple[str, ...], types: Types, result: Type) -> str:
+    return f"({_part_sql('isodow')(args, types, result)} > 5)"
+
+
+def _start_rule(types: Types, constants: Values) -> Signature:
+    if constants[1] not in UNITS:
+        raise Mismatch(1, "one of " + ", ".join(f'"{unit}"' for unit in UNITS) + ", as a literal")
+    if need(types, 0, (Kind.TIMESTAMP, Kind.DATE), "a timestamp or a date").kind is Kind.DATE:
+        if len(types) > 2:
+            raise Mismatch(2, "no zone for a date")
+        return strict(types, DATE)
+    if len(types) == 2:
+        raise Mismatch(None, 'a timestamp, a unit and a time zone, such as "Europe/Paris"')
+    need_zone(constants, 2)
+    return strict(types, TIMESTAMP)
+
+
+def _first_day(day: date, unit: str) -> date:
+    match unit:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "quarter":
+            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case "year":
+            return day.replace(month=1, day=1)
+        case _:
+            return day
+
+
+def _start(values: Values, types: Types, _result: Type) -> int:
+    unit = values[1]
+    if types[0].kind is Kind.DATE:
+        return numbers.day(_day_number(_first_day(calendar_day(values[0]), unit)))
+    zone = zones.zone(values[2])
+    day = moment(zone.to_local(values[0])).date()
+    return numbers.instant(zone.to_instant(_day_number(_first_day(day, unit)) * numbers.DAY))
+
+
+def _day_number(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def _start_sql(args: tuple[str, ...], types: Types, _result: Type) -> str:
+    if types[0].kind is Kind.DATE:
+        return _checked_day(_days_of(f"date_trunc({args[1]}, {_date_sql(args[0])})"))
+    local = f"make_timestamp({local_sql((args[0], args[2]))})"
+    start = f"({_days_of(f'date_trunc({args[1]}, {local})')} * {numbers.DAY})"
+    utc = args[2].startswith("'UTC'")
+    return checked_instant(start if utc else f"af_instant({start}, {args[2]})")
+
+
+def _add_months_rule(types: Types, _constants: Values) -> Signature:
+    need(types, 0, (Kind.DATE,), "a date")
+    need(types, 1, (Kind.INT,), "an int: the number of months")
+    dimensionless(types, 1)
+    return strict(types, DATE)
+
+
+def _add_months(values: Values, _types: Types, _result: Type) -> int:
+    months = max(-_MAX_MONTHS, min(values[1], _MAX_MONTHS))
+    day = calendar_day(values[0])
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if not 1 <= year <= 9_999:
+        raise ValueFailure(TIME_RANGE, "a date lies outside the years 1678 to 2261")
+    last = calendar.monthrange(year, month + 1)[1]
+    return numbers.day(_day_number(date(year, month + 1, min(day.day, last))))
+
+
+def _add_months_sql(args: tuple[str, ...], _types: Types, _result: Type) -> str:
+    months = f"greatest(-{_MAX_MONTHS}, least({args[1]}, {_MAX_MONTHS}))::INTEGER"
+    moved = _days_of(f"({_date_sql(args[0])} + to_months({months}))")
+    return f"CASE WHEN {args[1]} IS NOT NULL THEN {_checked_day(moved)} END"
 
 
 # --- durations as numbers -----------------------------------------------------------------------
@@ -280,32 +444,91 @@ ROWS = (
     ),
     Function(
         name="date",
-        params='ts, "Zone"',
-        rule=guarded(_date_rule, 2, what='a timestamp and a time zone: date(ts, "Europe/Paris")'),
+        params='ts, "Zone" | text',
+        rule=guarded(_date_rule, 1, 2, what=_DATE_USE),
         evaluate=_date,
         sql=_day_of_local_sql,
         nulls=Nulls.STRICT,
-        doc="The day of an instant on the zone's calendar.",
+        doc="The day of an instant on the zone's calendar, or the date that a text says"
+        " (`2026-01-31`), null where it says none in the years 1678 to 2261.",
         group="time",
         kernel="af_local",
-        examples=(Example('date(2026-01-01T00:00:00Z, "America/New_York")', 20_453),),
+        examples=(
+            Example('date(2026-01-01T00:00:00Z, "America/New_York")', 20_453),
+            Example('date("2026-02-28")', 20_512),
+            Example('date("2026-02-30")', None),
+        ),
     ),
     Function(
         name="timestamp",
-        params='date, "Zone"',
-        rule=guarded(
-            _timestamp_rule, 2, what='a date and a time zone: timestamp(day, "Europe/Paris")'
-        ),
+        params='date, "Zone" | text',
+        rule=guarded(_timestamp_rule, 1, 2, what=_TIMESTAMP_USE),
         evaluate=_timestamp,
         sql=_timestamp_sql,
         nulls=Nulls.STRICT,
         doc=(
             "The instant at which a day begins in a zone (its first one, where clocks skip "
-            "or repeat midnight)."
+            "or repeat midnight); or the instant that a text with an offset says, null where it"
+            " says none in the years 1678 to 2261."
         ),
         group="time",
         kernel="af_instant",
-        examples=(Example('timestamp(2026-07-01, "Europe/Paris")', 1_782_856_800_000_000),),
+        examples=(
+            Example('timestamp(2026-07-01, "Europe/Paris")', 1_782_856_800_000_000),
+            Example('timestamp("2026-07-01T00:00:00+02:00")', 1_782_856_800_000_000),
+            Example('timestamp("2026-07-01T00:00:00")', None),
+        ),
+    ),
+    Function(
+        name="is_weekend",
+        params='ts, "Zone" | date',
+        rule=_weekend_rule,
+        evaluate=_weekend,
+        sql=_weekend_sql,
+        nulls=Nulls.STRICT,
+        doc="Whether the day is a Saturday or a Sunday.",
+        group="time",
+        kernel="af_local",
+        examples=(
+            Example("is_weekend(2026-01-03)", True),
+            Example(f'is_weekend({_AT}, "America/New_York")', True),
+        ),
+    ),
+    Function(
+        name="start_of",
+        params='ts, "unit", "Zone" | date, "unit"',
+        rule=guarded(_start_rule, 2, 3),
+        evaluate=_start,
+        sql=_start_sql,
+        nulls=Nulls.STRICT,
+        doc=(
+            "The first day of the day, week (from Monday), month, quarter or year that holds a"
+            " date; of a timestamp, the instant at which that day begins in a zone."
+        ),
+        group="time",
+        kernel="af_local",
+        examples=(
+            Example('start_of(1970-02-28, "month")', 31),
+            Example('start_of(1970-01-01, "week")', -3),
+            Example(
+                'start_of(2026-07-15T10:00:00Z, "month", "Europe/Paris")', 1_782_856_800_000_000
+            ),
+        ),
+    ),
+    Function(
+        name="add_months",
+        params="date, n",
+        rule=guarded(_add_months_rule, 2),
+        evaluate=_add_months,
+        sql=_add_months_sql,
+        nulls=Nulls.STRICT,
+        doc="The date n months later (earlier, if n is negative), on the month's last day where it"
+        " has no such day.",
+        group="time",
+        examples=(
+            Example("days_between(add_months(2024-01-31, 1), 2024-02-29)", 0),
+            Example("add_months(1970-03-31, -1)", 58),
+        ),
     ),
     Function(
         name="add_days",

@@ -1,13 +1,23 @@
-"""Every diagnostic code, one module per stage of the compiler; ``ALL`` maps the id to its row."""
+"""Every diagnostic code, one module per stage of the compiler; ``ALL`` maps the id to its row.
+
+``ALL`` is made when it is first asked for: there are many codes, and a clean check needs none.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from astrafs.diagnostics.model import Code
 
 
+if TYPE_CHECKING:
+    ALL: dict[str, Code]
+
+
+@lru_cache(maxsize=1)
 def _collect() -> dict[str, Code]:
     found: dict[str, Code] = {}
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
@@ -18,4 +28,7 @@ def _collect() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-ALL: dict[str, Code] = _collect()
+def __getattr__(name: str) -> object:
+    if name == "ALL":
+        return _collect()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -311,3 +311,144 @@ features for User {
 }
 """,
 )
+
+DEPENDS_ON_A_LABEL = Code(
+    "AFS0510",
+    "a feature depends on a label",
+    "A label is decided after the prediction time: it is what a model predicts. A feature, stream "
+    "or view that reads one would know the answer in training, and nothing when serving. Labels "
+    "may read features; only labels and the `label` lines of a dataset may read labels.",
+    bad=_SOURCE
+    + """
+labels for User from payments {
+  ## No payment in the next 30 days.
+  churned_30d: bool = count() over next 30d == 0
+}
+
+features for User {
+  ## One for users who stay.
+  loyal: int = if churned_30d then 0 else 1
+}
+""",
+    good=_SOURCE
+    + """
+labels for User from payments {
+  ## No payment in the next 30 days.
+  churned_30d: bool = count() over next 30d == 0
+  ## One for users who stay.
+  loyal: int = if churned_30d then 0 else 1
+}
+""",
+)
+
+_DATASET = (
+    _SETTLING
+    + """
+features for User from payments {
+  ## Payments of the past month.
+  payments_30d: int = count() over 30d
+}
+
+view risk for User { payments_30d }
+"""
+)
+
+SPLIT_TOO_NARROW = Code(
+    "AFS0511",
+    "training labels are decided inside the test period",
+    "A label of a training row is decided some time after the row: when its column has settled, or "
+    "its window has passed. Where that lies after the start of the test, the model is trained on "
+    "what happened in the test period, and looks better than it is. So the gap of a split is at "
+    "least as long as the longest horizon of its labels.",
+    bad=_DATASET
+    + """
+dataset training
+  view  risk
+  spine payments
+  label disputed
+  split train before 2026-03-01, test from 2026-03-15
+""",
+    good=_DATASET
+    + """
+dataset training
+  view  risk
+  spine payments
+  label disputed
+  split train before 2026-03-01, test from 2026-04-30
+""",
+)
+
+SEES_THE_SPINE_ROW = Code(
+    "AFS0512",
+    "a feature of a dataset sees the row that it is asked about",
+    "Every row of the spine is an example at its own time t. A window `including now` over the same "
+    "source holds that row itself in training, and does not when serving: the row is not there yet "
+    "when the question is asked. Leave out the rows at t, or make the request a row (`request R as "
+    "ROWS`), which counts it alike in both.",
+    bad=_SOURCE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  payments_7d: int = count() over 7d including now
+}
+
+view risk for User { payments_7d }
+
+dataset training view risk spine payments label amount
+""",
+    good=_SOURCE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  payments_7d: int = count() over 7d
+}
+
+view risk for User { payments_7d }
+
+dataset training view risk spine payments label amount
+""",
+)
+
+LABEL_IS_AN_INPUT = Code(
+    "AFS0513",
+    "a label is given to the view",
+    "The view of a request is asked with columns of the spine row. One of them is the label: the "
+    "model would be told what it is to predict.",
+    bad=_SOURCE
+    + """
+request Payment {
+  user_id: User
+  amount:  float
+}
+
+features for Payment {
+  ## In thousands.
+  thousands: float = amount / 1000.0
+}
+
+view size for Payment { thousands }
+
+dataset training view size spine payments label amount
+""",
+    good=_SOURCE
+    + """
+request Payment {
+  user_id: User
+  amount:  float
+}
+
+features for Payment {
+  ## In thousands.
+  thousands: float = amount / 1000.0
+}
+
+labels for User from payments {
+  ## Payments in the coming week.
+  next_7d: int = count() over next 7d
+}
+
+view size for Payment { thousands }
+
+dataset training view size spine payments label User[user_id].next_7d
+""",
+)

@@ -28,16 +28,20 @@ NOT_SUPPORTED = Code(
     "it.",
     bad=_SOURCE
     + """
-features for User from payments {
-  ## Payments since midnight.
-  today: int = count() over since day("UTC")
+entity Place { country: string, city: string }
+
+stream placed from payments { place: Place = Place("FR", txn_id) }
+
+features for User from placed {
+  ## Places of the past week.
+  places: int = count_distinct(place) over 7d
 }
 """,
     good=_SOURCE
     + """
 features for User from payments {
-  ## Payments in the past 24 hours.
-  past_day: int = count() over 1d
+  ## Places of the past week.
+  places: int = count_distinct(txn_id) over 7d
 }
 """,
 )

@@ -99,3 +99,35 @@ test "one payment" {
 """,
     good=_GOOD,
 )
+_LABEL = (
+    _BASE
+    + """
+labels for User from payments {
+  ## Payments of the coming day.
+  soon: int = count() over next 1d
+}
+test "the day after" {
+  payments {
+    { id: 1, user_id: 7, amount: 5.0, at: 2026-01-01T10:00:00Z }
+  }
+"""
+)
+TEST_IMMATURE = Code(
+    "AFS0384",
+    "a label is expected before it is mature",
+    explain="""A label looks forward, so it is known only when its horizon has passed; before, it is
+null. An expectation on a label says with `as_of` at which state of knowledge it holds: at its time
+plus the horizon, or later. Without `as_of` that is its own time, where only null can be
+expected.""",
+    bad=_LABEL
+    + """
+  expect User[7].soon at 2026-01-01T09:00:00Z == 1
+}
+""",
+    good=_LABEL
+    + """
+  expect User[7].soon at 2026-01-01T09:00:00Z as_of 2026-01-02T09:00:00Z == 1
+  expect User[7].soon at 2026-01-01T09:00:00Z == null
+}
+""",
+)

@@ -277,3 +277,120 @@ features for User from payments {
 }
 """,
 )
+_REQUEST = (
+    _BASE
+    + """
+request Checkout as payments {
+  user_id: User
+  amount:  float
+}
+"""
+)
+
+REQUEST_IS_NO_ROW = Code(
+    "AFS0413",
+    "a request has windows only over the rows that it is one of",
+    explain="""`request Checkout as payments` says that a request is a row of `payments` about to
+happen; then `features for Checkout from payments by user_id` aggregates the earlier rows of equal
+`user_id`. Rows of another kind belong to an entity: aggregate there, and look the feature up.""",
+    bad=_BASE
+    + """
+request Checkout { user_id: User }
+
+features for Checkout from payments by user_id {
+  ## Payments of the past week.
+  n: int = count() over 7d
+}
+""",
+    good=_BASE
+    + """
+request Checkout as payments { user_id: User }
+
+features for Checkout from payments by user_id {
+  ## Payments of the past week.
+  n: int = count() over 7d
+}
+""",
+)
+NO_REQUEST_HERE = Code(
+    "AFS0414",
+    "there is no request to include",
+    explain="""`including request` adds the request itself as the newest row. Only the features of a
+request that is a row (`request Checkout as payments`) are asked for with one.""",
+    bad=_BASE
+    + """
+features for User from payments {
+  ## Payments of the past week.
+  n: int = count() over 7d including request
+}
+""",
+    good=_REQUEST
+    + """
+features for Checkout from payments by user_id {
+  ## Payments of the past week, and this one.
+  n: int = count() over 7d including request
+}
+""",
+)
+REQUEST_OUTSIDE_WINDOW = Code(
+    "AFS0415",
+    "the request lies outside the window",
+    explain="""The request happens at `t`. A window that ends earlier, such as one with an `offset`
+or of rounded times, cannot hold it; one that holds rows at `t` itself would count twice what is
+happening now.""",
+    bad=_REQUEST
+    + """
+features for Checkout from payments by user_id {
+  ## Payments of the past week, and this one.
+  n: int = count() over 7d offset 1d including request
+}
+""",
+    good=_REQUEST
+    + """
+features for Checkout from payments by user_id {
+  ## Payments of the past week, and this one.
+  n: int = count() over 7d including request
+}
+""",
+)
+REQUEST_LACKS_COLUMN = Code(
+    "AFS0416",
+    "the request lacks a column that is read of it",
+    explain="""With `including request` the request is one of the rows, so whatever the aggregate
+reads of a row must be among its fields: inputs, conditions, and what a stream's `where` and columns
+are made of. The columns that `by` names must be among them too.""",
+    bad=_REQUEST
+    + """
+features for Checkout from payments by user_id {
+  ## Fees of the past week.
+  fees: float [usd] = sum(fee) over 7d including request
+}
+""",
+    good=_REQUEST
+    + """
+features for Checkout from payments by user_id {
+  ## Spent in the past week, with this.
+  spent: float = sum(amount) over 7d including request
+}
+""",
+)
+REQUEST_FIELD = Code(
+    "AFS0417",
+    "a field of the request is not the column of its rows",
+    explain="""A request that is a row of a source has columns of that source as its fields: each of
+the same name and type, without null where the column has none. Its time is `t`.""",
+    bad=_BASE
+    + """
+request Checkout as payments {
+  user_id: User
+  amount:  int
+}
+""",
+    good=_BASE
+    + """
+request Checkout as payments {
+  user_id: User
+  amount:  float
+}
+""",
+)

@@ -35,6 +35,7 @@ def _diagnostic(found: Diagnostic, files: Mapping[str, SourceFile]) -> dict[str,
         "notes": list(found.notes),
         "helps": list(found.helps),
         "picture": found.picture,
+        "example": "" if found.example is None else found.example.text,
         "fixes": [
             {
                 "title": fix.title,

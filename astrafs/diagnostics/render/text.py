@@ -97,9 +97,10 @@ def _diagnostic(found: Diagnostic, files: Mapping[str, SourceFile], width: int) 
         yield blank
         for line_text in found.picture.rstrip("\n").split("\n"):
             yield (*blank, (" " + lay_out(line_text)[0], Style.PLAIN))
+    previewed = {fix.title for fix in found.fixes}
     remarks = [
         *(("note", Style.BOLD, note) for note in found.notes),
-        *(("help", Style.HELP, text) for text in found.helps),
+        *(("help", Style.HELP, text) for text in found.helps if text not in previewed),
     ]
     if shown and (remarks or found.fixes):
         yield blank

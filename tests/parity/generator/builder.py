@@ -20,6 +20,9 @@ from astrafs.typesys import (
     Kind,
     Type,
     decimal,
+    list_of,
+    map_of,
+    vector_of,
 )
 from tests.parity import values
 from tests.parity.expressions import Ex
@@ -53,7 +56,8 @@ class Rows:
 
     ``settling`` are columns with the age from which they may be read; ``late`` columns known only
     at another column; ``keys`` gives, per entity name, the ``by`` clauses that reach it;
-    ``bounded`` is how far back the source reaches.
+    ``bounded`` is how far back the source reaches; ``moved`` rows have a time of their own;
+    ``united`` rows come from several sources.
     """
 
     name: str
@@ -66,6 +70,8 @@ class Rows:
     delay: int = 0
     bounded: int | None = None
     composite: tuple[tuple[str, tuple[Ex, ...]], ...] = ()
+    moved: bool = False
+    united: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +171,26 @@ class Builder:
                 DATE,
                 DURATION,
                 Type(Kind.ENUM, values=("red", "green", "blé", "")[: rng.randint(2, 4)]),
+                self.nested_type(),
+                self.nested_type(),
             )
         )
         return kind.with_null(rng.random() < 0.5)
+
+    def nested_type(self) -> Type:
+        """Return a type of lists, maps or vectors."""
+        rng = self.rng
+        parts = (INT, INT, FLOAT, STRING, BOOL, DATE, TIMESTAMP, DURATION, decimal(9, 2))
+        element = rng.choice((*parts, list_of(INT.optional()))).with_null(rng.random() < 0.4)
+        roll = rng.random()
+        if roll < 0.5:
+            self.tag("type.list")
+            return list_of(element)
+        if roll < 0.8:
+            self.tag("type.map")
+            return map_of(rng.choice((INT, STRING, STRING, DATE, BOOL)), element)
+        self.tag("type.vector")
+        return vector_of(rng.choice((1, 2, 2, 3)))
 
     def key_value(self, kind: Type) -> Value:
         """Return a value from a small domain, so that keys meet."""

@@ -12,7 +12,7 @@ from tests.parity.generator.builder import Builder, EntityInfo, Rows
 from tests.parity.values import duration_text
 
 
-def _by_clauses(rows: Rows, entity: EntityInfo) -> list[str]:
+def by_clauses(rows: Rows, entity: EntityInfo) -> list[str]:
     """Return the ways to group ``rows`` by ``entity``; one key column alone needs no ``by``."""
     if len(entity.keys) != 1:
         return list(rows.keys.get(entity.name, ()))
@@ -28,7 +28,7 @@ def window_block(b: Builder) -> None:
         (rows, entity, clauses)
         for rows in b.rows
         for entity in b.entities
-        if (clauses := _by_clauses(rows, entity))
+        if (clauses := by_clauses(rows, entity))
     ]
     rows, entity, clauses = rng.choice(choices)
     by = rng.choice(clauses)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from tests.parity.generator import features, sources, streams, views
+from tests.parity.generator import (
+    datasets,
+    features,
+    requests,
+    sources,
+    streams,
+    unions,
+    views,
+)
 from tests.parity.generator.builder import Builder, Size
 from tests.parity.model import Case
 
@@ -25,7 +33,8 @@ def assemble(b: Builder) -> Case:
     b.tag("modules.two" if split else "modules.one")
     for _ in range(rng.randint(1, 3)):
         action = rng.choices(
-            (features.window_block, streams.stream, features.derived_block), weights=(5, 3, 1)
+            (features.window_block, streams.stream, features.derived_block, unions.union),
+            weights=(10, 6, 2, 3),
         )[0]
         action(b)
     features.window_block(b)
@@ -36,11 +45,15 @@ def assemble(b: Builder) -> Case:
             views.entity_view(b, entity)
     if b.chance(0.35):
         views.request(b)
+    if b.chance(0.35):
+        requests.row_request(b)
+    if b.chance(0.4):
+        datasets.dataset(b)
     as_of = max(b.times) + 1_000 * b.grain
     if b.chance(0.6):
         as_of = rng.choice(b.times) + rng.choice((0, 0, 1, -1, b.grain))
         b.tag("as_of.early")
-    return Case(
+    case = Case(
         b.seed,
         tuple(b.pieces),
         b.relations,
@@ -51,6 +64,7 @@ def assemble(b: Builder) -> Case:
         b.wild,
         exported,
     )
+    return datasets.accepted(case)
 
 
 def generate(seed: int) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from astrafs.typesys import DATE, INT, STRING, TIMESTAMP, Kind, Type
+from astrafs.typesys import BOOL, DATE, INT, STRING, TIMESTAMP, Kind, Type
 from tests.parity import values
 from tests.parity.expressions import Ex
 from tests.parity.generator.builder import Builder, EntityInfo, Rows, TableInfo
@@ -95,6 +95,12 @@ def source(b: Builder) -> None:
         b.tag("source.delay")
     else:
         b.tag("source.plain")
+    revised = b.chance(0.2)
+    if revised:
+        columns.append((Field("gone", BOOL.with_null(b.chance(0.5))), ""))
+        deleted = b.chance(0.8)
+        clauses.append("revisions deleted gone" if deleted else "revisions")
+        b.tag("source.deleted" if deleted else "source.revisions")
     if b.chance(0.08):
         bounded = 400 * b.grain
         clauses.append(f"retention {duration_text(bounded)}")
@@ -108,7 +114,7 @@ def source(b: Builder) -> None:
         body.append(f"  expect {column.text} == {column.text} or {column.text} is null")
         b.tag("source.expect")
     fields = tuple(column for column, _ in columns)
-    b.relations[name] = Data(fields, _event_rows(b, fields, identity, seen, ahead))
+    b.relations[name] = Data(fields, _event_rows(b, fields, identity, seen, ahead, revised))
     text = f'## Rows.\nsource {name} from parquet("{name}/*.parquet") {" ".join(clauses)} {{\n'
     b.add(name, text + "\n".join(body) + "\n}", uses)
     b.rows.append(
@@ -169,13 +175,20 @@ def _entity_columns(
 
 
 def _event_rows(
-    b: Builder, fields: Sequence[Field], identity: Sequence[str], seen: str, ahead: bool
+    b: Builder,
+    fields: Sequence[Field],
+    identity: Sequence[str],
+    seen: str,
+    ahead: bool,
+    revised: bool,
 ) -> list[tuple[Value, ...]]:
     rng = b.rng
     count = rng.choice((0, 1, 3, b.size.rows, b.size.rows, b.size.rows))
     if not count:
         b.tag("data.empty")
     numbers = list(range(count))
+    if revised:  # a third as many events, so that most have several revisions
+        numbers = [number // 3 if b.chance(0.8) else number for number in numbers]
     rng.shuffle(numbers)
     found = []
     for number in numbers:
@@ -199,6 +212,8 @@ def _event_rows(
                 row[column.name] = values.draw(rng, column.type, wild=b.wild)
         b.times += [value for name in ("at", "landed", seen) if (value := row.get(name))]  # type: ignore[misc]
         found.append(tuple(row[column.name] for column in fields))
+        if revised and b.chance(0.1):
+            found.append(found[-1])
     return found
 
 

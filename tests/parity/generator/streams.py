@@ -24,7 +24,7 @@ def stream(b: Builder) -> None:
     columns = list(base.columns)
     late = list(base.late)
     conditions = []
-    if not base.ahead and b.chance(0.45):
+    if not base.ahead and not base.united and b.chance(0.45):
         found = _retiming(b, base)
         if found is not None:
             clause, conditions, opened = found
@@ -54,6 +54,7 @@ def stream(b: Builder) -> None:
             keys=keys,
             late=tuple(late),
             composite=tuple(composite),
+            moved=base.moved or " time " in head,
         )
     )
 

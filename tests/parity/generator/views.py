@@ -52,7 +52,7 @@ def request(b: Builder) -> None:
     ]
     if direct:
         b.tag("request.lookup")
-    _view(b, name, fields, features, direct)
+    view(b, name, fields, features, direct, request=True)
 
 
 def entity_view(b: Builder, entity: EntityInfo) -> None:
@@ -65,12 +65,19 @@ def entity_view(b: Builder, entity: EntityInfo) -> None:
         and found.text[0] != "("
         and found.depth <= 2
     ]
-    _view(b, entity.name, entity.keys, entity.features, asked if b.chance(0.2) else [])
+    view(b, entity.name, entity.keys, entity.features, asked if b.chance(0.2) else [])
 
 
-def _view(
-    b: Builder, owner: str, fields: Sequence[Field], features: Sequence[Ex], direct: Sequence[Ex]
+def view(
+    b: Builder,
+    owner: str,
+    fields: Sequence[Field],
+    features: Sequence[Ex],
+    direct: Sequence[Ex] = (),
+    *,
+    request: bool = False,
 ) -> None:
+    """Add a view of ``features`` and of the lookups ``direct``, and a spine of questions for it."""
     view = b.name("view_")
     header = f"## The vector.\nview {view} for {owner}"
     outputs: list[tuple[str, Ex]] = [(one.text, one) for one in features]
@@ -91,12 +98,11 @@ def _view(
         alias = b.name("o")
         b.add(f"{view}/{alias}", f"{one.text} as {alias}", one.uses | {owner}, header)
     if any(piece.name.startswith(f"{view}/") for piece in b.pieces):
-        b.spines[view] = _spine(b, fields)
+        b.spines[view] = _spine(b, fields, request)
 
 
-def _spine(b: Builder, fields: Sequence[Field]) -> Data:
+def _spine(b: Builder, fields: Sequence[Field], request: bool) -> Data:
     rng = b.rng
-    request = any(field.name.startswith("q") for field in fields)
     time = Field(SPINE_TIME, TIMESTAMP)
     found: list[tuple[Value, ...]] = []
     for _ in range(rng.choice((0, 1, b.size.spine, b.size.spine, b.size.spine))):
@@ -120,5 +126,7 @@ def _spine(b: Builder, fields: Sequence[Field]) -> Data:
             if cell is None and not request:
                 b.tag("spine.null_key")
             row.append(cell)
+        if request and found and b.chance(0.2):
+            moment = found[-1][-1]  # two requests at one moment
         found.append((*row, moment))
     return Data((*fields, time), tuple(found))

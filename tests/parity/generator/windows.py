@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from astrafs.builtins.aggregates import AGGREGATES
-from astrafs.builtins.spec import Mismatch
-from astrafs.typesys import INT, Kind, Type
+from astrafs.typesys import Kind
 from tests.parity.expressions import Ex, grow, literals, pick
+from tests.parity.generator import aggregates
 from tests.parity.generator.builder import Builder, Rows
 from tests.parity.values import DAY, duration_text
 
@@ -113,26 +112,7 @@ def aggregate(b: Builder, rows: Rows, window: str, settled: Sequence[Ex]) -> Ex 
             where = f" where {condition.text}"
             uses |= condition.uses
             b.tag("aggregate.where")
-    function = rng.choice(tuple(AGGREGATES.values()))
-    if function.name == "count" and b.chance(0.5):
-        b.tag("agg.count_rows")
-        return Ex(f"count({where.strip()}) over {window}", INT, uses, False)
-    argument = pick(rng, grown, _accepts(function.rule))
-    if argument is None:
+    called = aggregates.call(b, plain, grown, where)
+    if called is None:
         return None
-    kind = function.rule((argument.type,), (None,)).result
-    b.tag(f"agg.{function.name}")
-    b.tag(f"agg.{function.name}.{argument.type.kind}")
-    text = f"{function.name}({argument.text}{where}) over {window}"
-    return Ex(text, kind, uses | argument.uses, False, depth=1)
-
-
-def _accepts(rule: Callable[..., object]) -> Callable[[Type], bool]:
-    def test(kind: Type) -> bool:
-        try:
-            rule((kind,), (None,))
-        except Mismatch:
-            return False
-        return len(kind.parts) <= 1
-
-    return test
+    return replace(called, text=f"{called.text} over {window}", uses=uses | called.uses)

@@ -36,9 +36,7 @@ _LOCATION = _object(
     message=_MESSAGE,
 )
 _LEVEL = {"enum": ["none", "note", "warning", "error"]}
-_REPLACEMENT = _object(
-    "deletedRegion", deletedRegion=_REGION, insertedContent=_object(text=_TEXT)
-)
+_REPLACEMENT = _object("deletedRegion", deletedRegion=_REGION, insertedContent=_object(text=_TEXT))
 _CHANGE = _object(
     "artifactLocation replacements",
     artifactLocation=_ARTIFACT,
@@ -66,9 +64,7 @@ _RULE = _object(
     help=_MESSAGE,
     defaultConfiguration=_object(level=_LEVEL),
 )
-_DRIVER = _object(
-    "name", name=_TEXT, version=_TEXT, rules=_list(_RULE, unique=True)
-)
+_DRIVER = _object("name", name=_TEXT, version=_TEXT, rules=_list(_RULE, unique=True))
 _RUN = _object(
     "tool",
     tool=_object("driver", driver=_DRIVER),
@@ -76,9 +72,7 @@ _RUN = _object(
     results=_list(_RESULT),
 )
 LOG = {
-    **_object(
-        "version runs", version={"enum": ["2.1.0"]}, runs=_list(_RUN), **{"$schema": _TEXT}
-    )
+    **_object("version runs", version={"enum": ["2.1.0"]}, runs=_list(_RUN), **{"$schema": _TEXT})
 }
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -92,7 +92,9 @@ def test_changed_logic_or_name_shows_the_problem_again(
     assert done.code == 1
     assert "error[AFS0502]" in done.out
     assert "error[AFS0302]" not in done.out
-    assert "note: 1 entry of the baseline no longer occurs:\n  AFS0502 shop:User.late_7d" in done.out
+    assert (
+        "note: 1 entry of the baseline no longer occurs:\n  AFS0502 shop:User.late_7d" in done.out
+    )
 
 
 def test_a_second_problem_of_the_kind_is_shown(known: Path, cli: Cli) -> None:

@@ -93,9 +93,7 @@ def test_exit_codes(project: Path, text: str, arguments: tuple[str, ...], code: 
     assert "Traceback" not in done.stderr
 
 
-def test_an_internal_error_is_70(
-    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_internal_error_is_70(project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("boom")
 

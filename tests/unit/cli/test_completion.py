@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 from astrafs.cli import completing
 from astrafs.diagnostics.codes import ALL
 from tests.unit.cli.conftest import Cli

@@ -67,6 +67,7 @@ def test_json_has_places_and_counts() -> None:
             "notes",
             "helps",
             "picture",
+            "example",
             "fixes",
         ]
     )
@@ -131,7 +132,9 @@ def test_sarif_of_every_example_fits_the_schema() -> None:
          "$.runs[0].results[0].fixes[0].artifactChanges is too short"),
     ],
 )  # fmt: skip
-def test_the_schema_finds_what_is_wrong(path: tuple[str | int, ...], value: object, wrong: str) -> None:
+def test_the_schema_finds_what_is_wrong(
+    path: tuple[str | int, ...], value: object, wrong: str
+) -> None:
     log = copy.deepcopy(json.loads(sarif.render(FOUND, FILES)))
     inner = log
     for step in path[:-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,12 +15,13 @@ from astrafs.driver import compile_project
 from astrafs.source import SourceFile, Span
 from tests.unit.diagnostics.test_codes import COMPILED, files_of
 
-WITH_FIX = """
-AFS0101 AFS0103 AFS0104 AFS0105 AFS0106 AFS0107 AFS0108 AFS0109 AFS0115 AFS0116 AFS0118 AFS0121
-AFS0125 AFS0127 AFS0128 AFS0131 AFS0132 AFS0133 AFS0134 AFS0135 AFS0136 AFS0137 AFS0142 AFS0201
-AFS0203 AFS0204 AFS0207 AFS0208 AFS0212 AFS0213 AFS0214 AFS0215 AFS0301 AFS0302 AFS0306 AFS0308
-AFS0310 AFS0314 AFS0315 AFS0401 AFS0407 AFS0501 AFS0502 AFS0504 AFS0505 AFS0507 AFS0508
-""".split()
+# fmt: off
+WITH_FIX = frozenset(f"AFS{number:04}" for number in (
+    101, 103, 104, 105, 106, 107, 108, 109, 115, 116, 118, 121, 125, 127, 128, 131, 132, 133,
+    134, 135, 136, 137, 142, 201, 203, 204, 207, 208, 209, 212, 213, 214, 215, 301, 302, 306,
+    308, 310, 314, 315, 401, 407, 501, 502, 504, 505, 507, 508,
+))
+# fmt: on
 """Codes whose own ``bad`` program shows a fix."""
 
 
@@ -41,9 +43,9 @@ def safe_fix(_: Diagnostic, fix: Fix) -> bool:
 @pytest.mark.parametrize("code", COMPILED, ids=lambda code: code.id)
 def test_each_fix_of_a_bad_program_mends_it(code: Code) -> None:
     files = {file.path: file for file in files_of(code.bad)}
-    (found,) = problems(files)
-    assert found.fixes or code.id not in WITH_FIX
-    for fix in found.fixes:
+    fixes = [fix for found in problems(files) for fix in found.fixes]
+    assert fixes or code.id not in WITH_FIX
+    for fix in fixes:
         left = problems(apply(files, [fix]))
         assert code.id not in {one.code.id for one in left}, fix.title
         if fix.safe:
@@ -80,13 +82,20 @@ MENDED = [
     ("n: int = count(amount >= 2.0 where note == \u2018x\u2019) over 7d",
      'n: int = count(amount >= 2.0 where note == "x") over 7d'),
     ("n: int = count() over 7d\u00a0every 1h", "n: int = count() over 7d every 1h"),
-    ("n: int = count(where amount \u2265 2.0) over 7d", "n: int = count(where amount >= 2.0) over 7d"),
+    ("n: int = count(where amount \u2265 2.0) over 7d",
+     "n: int = count(where amount >= 2.0) over 7d"),
     ("n: integer = COUNT() 7d;", "n: int = count() over 7d"),
     ("m: double? = avg(amount) over 7d", "m: float? = mean(amount) over 7d"),
     ("m: float = if count() over 7d > 3 then 1.0 elif count() over 1d > 1 then 2.0 else 3.0",
      "m: float = if count() over 7d > 3 then 1.0 else if count() over 1d > 1 then 2.0 else 3.0"),
     ("n: int = count(*) over 7d", "n: int = count() over 7d"),
     ("n: int = co\u200bunt() over 7d", "n: int = count() over 7d"),
+    ("n: int = count(where (paid or late) != null) over 7d offset 60d",
+     "n: int = count(where (paid or late) is not null) over 7d offset 60d"),
+    ("n: int = count(where null == ((paid or late) )) over 7d offset 60d",
+     "n: int = count(where ((paid or late) ) is null) over 7d offset 60d"),
+    ("n: int = count(where null != note) over 7d",
+     "n: int = count(where note is not null) over 7d"),
     ("n: int = count() over 7d ## the number", "n: int = count() over 7d # the number"),
 ]  # fmt: skip
 """What a safe fix makes of one feature."""
@@ -107,6 +116,7 @@ RISKY = [
     ("n: float = sum(amount)", "n: float = sum(amount) over all"),
     ("n: bool = any(late) over 7d", "n: bool = any(late) over 7d offset 60d"),
     ("a: float = amount", "a: float? = last(amount) over all"),
+    ("a: float = 2.0 * amount + 1.0", "a: float? = 2.0 * last(amount) over all + 1.0"),
     ("n: bool = max(at) over 7d > 2026-01-01T10:00:00",
      "n: bool? = max(at) over 7d > 2026-01-01T10:00:00Z"),
 ]  # fmt: skip
@@ -130,7 +140,9 @@ def test_unsafe_fixes_leave_a_clean_program(line: str, right: str) -> None:
     ],
 )
 def test_unused_names_leave_the_use_line(use: str, right: str) -> None:
-    other = "".join(f"entity {name} {{ {name.lower()}_id: int }}\n" for name in ("User", "Shop", "City"))
+    other = "".join(
+        f"entity {name} {{ {name.lower()}_id: int }}\n" for name in ("User", "Shop", "City")
+    )
     body = '\n\nsource s from csv("s.csv") key id time at {\n  id: Shop\n  at: timestamp\n}\n'
     files = {"a.afs": SourceFile("a.afs", other), "b.afs": SourceFile("b.afs", use + body)}
     done = repair(files, problems, safe_fix)
@@ -169,7 +181,9 @@ def test_fixes_that_touch_wait_for_another_round() -> None:
 
 
 def test_the_first_wanted_fix_of_a_diagnostic_is_taken() -> None:
-    found = replace(at(0, 1, "a", safe=False), fixes=(*at(0, 1, "a", safe=False).fixes, *at(0, 1, "b").fixes))
+    found = replace(
+        at(0, 1, "a", safe=False), fixes=(*at(0, 1, "a", safe=False).fixes, *at(0, 1, "b").fixes)
+    )
     assert [one.fix.title for one in choose([found], safe_fix)] == ["write b"]
     assert [one.fix.title for one in choose([found], any_fix)] == ["write a"]
 
@@ -193,3 +207,23 @@ def test_repair_ends_even_if_every_fix_makes_work_for_the_next() -> None:
 
     done = repair({"f": SourceFile("f", "")}, check, any_fix)
     assert 10 < len(done.files["f"].text) < 100
+
+
+JUNK = (";", "&&", " != null", "(", ")", "}", '"', "'", " 7 days", "==", "elif", "## x\n", "\u200b")
+
+
+def damaged(seed: int) -> str:
+    """Return a program with a few characters too many or too few."""
+    draw = random.Random(seed)
+    text = feature(draw.choice([*MENDED, *RISKY])[0])
+    for _ in range(draw.randint(1, 4)):
+        at = draw.randrange(len(text))
+        text = text[:at] + draw.choice(JUNK) + text[at + draw.choice((0, 0, 1, 5)) :]
+    return text
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_safe_fixes_of_damaged_programs_come_to_an_end(seed: int) -> None:
+    done = repair({"main.afs": SourceFile("main.afs", damaged(seed))}, problems, safe_fix)
+    assert all(one.fix.safe for one in done.repairs)
+    assert repair(done.files, problems, safe_fix).repairs == ()

@@ -95,10 +95,6 @@ def test_aggregates_of_the_page_are_null_when_they_say_so(call: str, empty: str)
 @pytest.mark.parametrize(
     ("value", "more"),
     [
-        ('count() over since day("UTC")', ""),
-        ("count() over since last (cond)", ""),
-        ("count() over session gap 30m", ""),
-        ("count() over 7d including request", ""),
         ("count() over 7d", "stream both from union(rows, rows) { }"),
     ],
 )
@@ -112,3 +108,11 @@ def test_codes_and_links_of_a_page_exist(page: Path) -> None:
     assert [code for code in re.findall(r"AFS\d{4}", text) if code not in ALL] == []
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_programs_of_a_page_compile(page: Path) -> None:
+    for text in re.findall(r"^```afs\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+        sink = Sink()
+        compile_project((SourceFile("page.afs", text),), sink)
+        assert list(sink) == []

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.spec import Example
 from astrafs.leakage.counterexample import nice
 from astrafs.leakage.evaluate import UnknownValueError, aggregate_value, value_of
 from astrafs.leakage.timeline import Mark, Story, draw
 from astrafs.plan import ir
 from astrafs.temporal.interval import Interval
-from astrafs.typesys import BOOL, FLOAT, INT, Type
+from astrafs.typesys import BOOL, DURATION, FLOAT, INT, SECOND, Type
 
 H = 3_600_000_000
 D = 24 * H
-UNKNOWN = {"var", "stddev", "var_pop", "stddev_pop"}
-TYPES: dict[type, Type] = {int: INT, float: FLOAT, bool: BOOL, type(None): INT}
+UNKNOWN = {
+    *("var", "stddev", "var_pop", "stddev_pop", "skew", "kurtosis", "corr", "covar", "covar_pop"),
+    *("slope", "ema", "decayed_sum", "approx_count_distinct"),
+}
+TYPES: dict[type, Type] = {int: INT, float: FLOAT, bool: BOOL, type(None): INT, tuple: INT}
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "expected"),
+    ("name", "example"),
     [
-        (row.name, example.given, example.value)
+        (row.name, example)
         for row in AGGREGATES.values()
         for example in row.examples
     ],
 )
-def test_aggregates_agree_with_their_examples(name: str, given: Any, expected: Any) -> None:
+def test_aggregates_agree_with_their_examples(name: str, example: Example) -> None:
+    given, expected, sides = example.given, example.value, AGGREGATES[name].inputs
     empty = BOOL if name in ("any", "all") else INT
     kind = next((TYPES[type(v)] for v in given if v is not None), empty).optional()
-    result = AGGREGATES[name].rule((kind,), (None,)).result
-    column = ir.Column("x", kind)
+    spans = [DURATION if value == SECOND else INT for value in example.constants]
+    types, values = (kind,) * sides + tuple(spans), (None,) * sides + example.constants
+    result = AGGREGATES[name].rule(types, values).result
+    columns = tuple(ir.Column(f"x{place}", kind) for place in range(sides))
+    literals = (ir.Literal(value, INT) for value in example.constants)
     window = ir.RangeWindow(None, 0, False, False)
-    expr = ir.Aggregate(name, (column,), None, None, "s", (), window, result)
-    rows = [{"x": value} for value in given]
+    expr = ir.Aggregate(name, (*columns, *literals), None, None, "s", (), window, result)
+    each = [value if sides > 1 else (value,) for value in given]
+    rows = [{f"x{place}": one for place, one in enumerate(value)} for value in each]
     if name in UNKNOWN and any(value is not None for value in given):
         with pytest.raises(UnknownValueError):
             aggregate_value(expr, rows)

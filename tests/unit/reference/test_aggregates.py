@@ -15,14 +15,26 @@ from hypothesis import strategies as st
 from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.plan import ir
 from astrafs.reference.aggregates import NAMES, aggregate, on_grid
-from astrafs.typesys import BOOL, FLOAT, INT, Type, decimal
+from astrafs.typesys import BOOL, FLOAT, INT, SECOND, Type, decimal
 from astrafs.values.errors import ValueFailure
 
 FLOATS = st.floats(-1e12, 1e12)
 
 
-def run(name: str, values: list[Any], result: Type = FLOAT) -> Any:
-    return aggregate(name, [(value,) for value in values], result)
+def run(
+    name: str, values: list[Any], result: Type = FLOAT, constants: tuple[Any, ...] = ()
+) -> Any:
+    """Compute an aggregate over rows a second apart, asked a second after the last."""
+    sides = AGGREGATES[name].inputs
+    columns = tuple(ir.Column(f"x{place}", result) for place in range(sides))
+    literals = tuple(ir.Literal(value, INT) for value in constants)
+    window = ir.RangeWindow(None, 0, False, False)
+    node = ir.Aggregate(name, (*columns, *literals), None, None, "s", (), window, result)
+    rows = [
+        (place * SECOND, (*(value if sides > 1 else (value,)), *constants))
+        for place, value in enumerate(values)
+    ]
+    return aggregate(node, rows, len(values) * SECOND)
 
 
 def test_the_reference_knows_every_aggregate() -> None:
@@ -32,18 +44,21 @@ def test_the_reference_knows_every_aggregate() -> None:
 @pytest.mark.parametrize("name", sorted(AGGREGATES))
 def test_examples_and_empty_windows(name: str) -> None:
     row = AGGREGATES[name]
+    constants: tuple[Any, ...] = ()
     for example in row.examples:
-        values = list(example.given)
+        values, constants = list(example.given), example.constants
         sample = next((value for value in values if value is not None), 0)
-        taken = {bool: BOOL, float: FLOAT}.get(type(sample), INT)
-        result = row.rule((BOOL if name in ("any", "all") else taken,), (None,)).result
-        assert run(name, values, result) == example.value
-    assert run(name, [], INT) == row.empty
-    assert run(name, [None], INT) == row.empty
+        taken = {bool: BOOL, float: FLOAT, tuple: INT}.get(type(sample), INT)
+        assert run(name, values, taken, constants) == example.value
+    assert run(name, [], INT, constants) == row.empty
+    nothing = None if row.inputs == 1 else (None, None)
+    assert run(name, [nothing], INT, constants) == row.empty
 
 
 def test_count_without_argument_counts_rows() -> None:
-    assert aggregate("count", [(), (), ()], INT) == 3
+    window = ir.RangeWindow(None, 0, False, False)
+    node = ir.Aggregate("count", (), None, None, "s", (), window, INT)
+    assert aggregate(node, [(1, ()), (2, ()), (3, ())], 4) == 3
 
 
 def test_sums_are_exact_and_rounded_once() -> None:

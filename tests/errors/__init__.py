@@ -1,0 +1,1 @@
+"""Programs with mistakes: what people write, and what an attacker would."""
