@@ -21,6 +21,8 @@ from astrafs.source import SourceFile, Span
 FILE_NAME = "astrafs.toml"
 FORMATS = ("parquet", "csv", "jsonl")
 SIZE_LIMIT = 1 << 20
+MOST_DOTS = 1_000
+"""In a line: far more than any path or key has."""
 ALL_WARNINGS = "warnings"
 
 
@@ -133,10 +135,18 @@ class _Reader:
 
     def read(self, env: str | None) -> Config:
         default = Config(self.root, self.root.name, (self.root,), env=env, file=self.file)
+        if any(line.count(".") > MOST_DOTS for line in self.file.text.split("\n")):
+            long = f"a line has more than {MOST_DOTS} dots"
+            self.sink.emit(codes.NOT_TOML.at(Span(self.file.path, 0, 0), long))
+            return default
         try:
             document = tomllib.loads(self.file.text)
         except tomllib.TOMLDecodeError as error:
             self.sink.emit(_toml_error(self.file, error))
+            return default
+        except (RecursionError, ValueError):
+            found = "this is nested too deep, or a number has too many digits"
+            self.sink.emit(codes.NOT_TOML.at(Span(self.file.path, 0, 0), found))
             return default
         self.places = dict(_places(self.file))
         self._only(document, (), ("project", "sources", "env", "diagnostics"))

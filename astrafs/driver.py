@@ -20,8 +20,8 @@ from astrafs.syntax import ast
 from astrafs.syntax.parse import parse_damaged
 from astrafs.syntax.report import Reporter
 from astrafs.temporal.datasets import with_horizons
-from astrafs.temporal.maturity import with_maturity
 from astrafs.temporal.footprint import Footprints
+from astrafs.temporal.maturity import with_maturity
 from astrafs.typecheck.check import BUILTIN_NAMES, check_program
 
 MAX_FILES = 2_000

@@ -75,7 +75,9 @@ def _put_off(cls: Any, name: str, source: Source, own: set[str]) -> None:
 
 def _init_source(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> str:
     cls = names["cls"]
-    positional, keyword, body = ["self"], [], []
+    positional: list[str] = ["self"]
+    keyword: list[str] = []
+    body: list[str] = []
     for field in fields:
         name = field.name
         value = name
@@ -124,7 +126,9 @@ def _eq_source(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]
 
 def _hash_source(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> str:
     del names
-    hashed = tuple(field for field in fields if (field.compare if field.hash is None else field.hash))
+    hashed = tuple(
+        field for field in fields if (field.compare if field.hash is None else field.hash)
+    )
     return f"def __hash__(self):\n    return hash({_tuple_of('self', hashed)})"
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from astrafs.cache.modules import imports, mentions
-from astrafs.cache.records import Counts, Record, Unstorable, found_of
+from astrafs.cache.records import Counts, Record, UnstorableError, found_of
 from astrafs.cache.store import digest
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import plan as plan_codes
@@ -81,7 +81,7 @@ def examine(
         return Examined(analysis, None)
     try:
         return Examined(analysis, dict(_Maker(analysis, found, files, texts, known).records()))
-    except Unstorable:
+    except UnstorableError:
         return Examined(analysis, None)
 
 
@@ -148,24 +148,31 @@ class _Maker:
             refused = file.path in self.analysis.refused
             found = tuple(found_of(one) for one in self.found.get(file.path, ()))
             reads = self.reads[name] - {name}
-            yield name, Record(
-                module=name,
-                text=self.texts[name],
-                interface=self.texts[name] if found else self._interface(tree, file),
-                exact=bool(found) or not all(map(_is_simple, tree.declarations)),
-                basis="",
-                imports=imports(file.text, self.known - {name}),
-                reads=tuple(sorted(reads)),
-                mentions=tuple(sorted({*mentions(file.text), *self.names[name]})),
-                absent=self._absent(file),
-                features=tuple((one.entity, one.name, one.version) for one in self.features[name]),
-                counts=Counts(sources.get(name, 0), len(self.features[name]), views.get(name, 0)),
-                bindings=tuple(
-                    sorted(n for n in self.analysis.program.bindings if _module_of(n) == name)
+            yield (
+                name,
+                Record(
+                    module=name,
+                    text=self.texts[name],
+                    interface=self.texts[name] if found else self._interface(tree, file),
+                    exact=bool(found) or not all(map(_is_simple, tree.declarations)),
+                    basis="",
+                    imports=imports(file.text, self.known - {name}),
+                    reads=tuple(sorted(reads)),
+                    mentions=tuple(sorted({*mentions(file.text), *self.names[name]})),
+                    absent=self._absent(file),
+                    features=tuple(
+                        (one.entity, one.name, one.version) for one in self.features[name]
+                    ),
+                    counts=Counts(
+                        sources.get(name, 0), len(self.features[name]), views.get(name, 0)
+                    ),
+                    bindings=tuple(
+                        sorted(n for n in self.analysis.program.bindings if _module_of(n) == name)
+                    ),
+                    refused=refused,
+                    found=found,
+                    unused=tuple(found_of(one) for one in self.unused.get(file.path, ())),
                 ),
-                refused=refused,
-                found=found,
-                unused=tuple(found_of(one) for one in self.unused.get(file.path, ())),
             )
 
     def _absent(self, file: SourceFile) -> tuple[str, ...]:
@@ -242,4 +249,6 @@ def _values(tree: ast.Module) -> Iterator[Span]:
 def _readings(found: Readings) -> Iterator[str]:
     """Yield what counts of readings: all but the paths that led to them."""
     for _, reading in sorted(found.items()):
-        yield repr([getattr(reading, one.name) for one in dataclasses.fields(reading) if one.compare])
+        yield repr(
+            [getattr(reading, one.name) for one in dataclasses.fields(reading) if one.compare]
+        )

@@ -42,8 +42,7 @@ def check_files(files: Sequence[SourceFile], sink: Sink, store: Store) -> Checke
     """
     by_module = {_module_name(file.path): file for file in files}
     texts = {
-        name: digest(file.text.encode("utf-8", "surrogatepass"))
-        for name, file in by_module.items()
+        name: digest(file.text.encode("utf-8", "surrogatepass")) for name, file in by_module.items()
     }
     again = _Again(by_module, texts, store.load())
     if len(by_module) == len(files) and again.run():

@@ -92,4 +92,3 @@ class Graph:
         """Return the digest of what ``module`` depends on, given the digest of each module."""
         around = self.closure(self._direct(module)) - {module}
         return digest("\n".join(f"{one} {digests[one]}" for one in sorted(around)).encode())
-

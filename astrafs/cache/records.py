@@ -11,7 +11,7 @@ from astrafs.record import dataclass
 from astrafs.source import Span
 
 
-class Unstorable(ValueError):
+class UnstorableError(ValueError):
     """A diagnostic holds something that JSON cannot say."""
 
 
@@ -111,7 +111,7 @@ _CLASSES = {made.__name__: made for made in (Diagnostic, Label, Span, Fix, Edit,
 
 
 def found_of(diagnostic: Diagnostic) -> Found:
-    """Return ``diagnostic`` as it is stored; raises :class:`Unstorable`."""
+    """Return ``diagnostic`` as it is stored; raises :class:`UnstorableError`."""
     return Found(diagnostic.code.id, diagnostic.is_error, _encoded(diagnostic))
 
 
@@ -131,7 +131,7 @@ def _encoded(value: Any) -> Any:
         return ["Code", value.id]
     kind = type(value).__name__
     if _CLASSES.get(kind) is not type(value):
-        raise Unstorable(kind)
+        raise UnstorableError(kind)
     return [kind, *(_encoded(getattr(value, one.name)) for one in dataclasses.fields(value))]
 
 

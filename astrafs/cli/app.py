@@ -8,7 +8,24 @@ from typing import Annotated
 import typer
 
 from astrafs._version import __version__
-from astrafs.cli import backfill, check, compile, console, diff, explain, fix, fmt, graph, init, plan, registry, running, signals, tests, why
+from astrafs.cli import (
+    backfill,
+    check,
+    compile,
+    console,
+    diff,
+    explain,
+    fix,
+    fmt,
+    graph,
+    init,
+    plan,
+    registry,
+    running,
+    signals,
+    tests,
+    why,
+)
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import Diagnostic
 

@@ -42,7 +42,9 @@ class OutputFormat(StrEnum):
 
 @console.command
 def run(
-    view: Annotated[str, typer.Argument(help="The view or dataset to compute.", show_default=False)],
+    view: Annotated[
+        str, typer.Argument(help="The view or dataset to compute.", show_default=False)
+    ],
     as_of: Annotated[
         str,
         typer.Option(
@@ -139,8 +141,7 @@ def run(
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
-    from astrafs.runtime.datasets import find_dataset
-    from astrafs.runtime.request import Request, find_view
+    from astrafs.runtime.request import Request, find_dataset, find_view
 
     dataset = find_dataset(program.plan, view)
     if dataset is not None and not any(one.name == view for one in program.plan.views):

@@ -136,9 +136,10 @@ def run(
 
 
 def _outcome(compiled: Compiled) -> Outcome:
-    program = compiled.program
-    plan = None if program is None else program.plan
-    counts = plan and Counts(len(plan.sources), len(plan.features), len(plan.views))
+    counts = None
+    if compiled.program is not None:
+        plan = compiled.program.plan
+        counts = Counts(len(plan.sources), len(plan.features), len(plan.views))
     return Outcome(compiled.workspace, counts, compiled.diagnostics, compiled.files)
 
 

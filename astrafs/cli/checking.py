@@ -13,12 +13,12 @@ from astrafs.cache.store import NoStore, Store
 from astrafs.cli import console
 from astrafs.cli.console import Format
 from astrafs.cli.project import no_collection, read_path
-from astrafs.config import Levels, check_overrides, load_config
+from astrafs.config import FILE_NAME, Levels, check_overrides, load_config
 from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.record import dataclass
 from astrafs.source import SourceFile
-from astrafs.workspace import FILE_NAME, Workspace
+from astrafs.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ def run(
     view: Annotated[
         str,
         typer.Option(
-            "--view", metavar="VIEW", help="Show only this view (plan, json, sql, footprint)."
+            "--view",
+            metavar="VIEW",
+            help="Show only this view or dataset (plan, json, sql, footprint).",
         ),
     ] = "",
     features: Annotated[
@@ -97,10 +99,14 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
     if emit is Emit.SQL:
         return _sql(plan, view, features)
     if view:
-        from astrafs.plan.prune import reachable
-        from astrafs.runtime.request import find_view
+        from astrafs.plan.prune import reachable, reachable_by_dataset
+        from astrafs.runtime.request import find_dataset, find_view
 
-        plan = reachable(plan, find_view(plan, view).name)
+        dataset = find_dataset(plan, view)
+        if dataset is not None and not any(one.name == view for one in plan.views):
+            plan = reachable_by_dataset(plan, dataset.name)
+        else:
+            plan = reachable(plan, find_view(plan, view).name)
     if emit is Emit.FOOTPRINT:
         from astrafs.temporal.footprint import footprints
         from astrafs.temporal.report import footprint_text
@@ -118,8 +124,13 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
 def _sql(plan: ir.Plan, view: str, features: str) -> str:
     from astrafs.backends.duckdb.compile import compile_view
     from astrafs.backends.duckdb.script import render
-    from astrafs.runtime.request import find_view
+    from astrafs.runtime.request import find_dataset, find_view
 
+    dataset = find_dataset(plan, view) if view and not features else None
+    if dataset is not None and not any(one.name == view for one in plan.views):
+        from astrafs.backends.duckdb.datasets import compile_dataset
+
+        return render(compile_dataset(plan, dataset.name).script)
     views = [find_view(plan, view)] if view else list(plan.views)
     if not views:
         raise AstrafsError(

@@ -25,9 +25,11 @@ def deliver(text: str, output: Path | None) -> None:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` in one step: beside it first, then renamed. Raises
+    """Put ``text`` at ``path`` in one step: beside it first, then renamed; a link stays one. Raises
     :class:`AstrafsError`.
     """
+    if path.is_symlink():
+        path = path.resolve()
     if path.exists() and not path.is_file():
         _pour(path, text)
         return

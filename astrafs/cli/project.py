@@ -20,6 +20,7 @@ from astrafs.workspace import Workspace, find_root, open_workspace, read_stdin
 if TYPE_CHECKING:
     from astrafs.plan.program import Program
 
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A project after every pass; ``program`` is usable if ``diagnostics`` holds no error."""
@@ -127,11 +128,3 @@ def _usage(title: str, advice: str) -> Diagnostic:
     from astrafs.diagnostics.codes.internal import BAD_VALUE
 
     return BAD_VALUE.nowhere(title).help(advice)
-
-
-def __getattr__(name: str) -> object:
-    if name == "EnvOption":
-        from astrafs.cli import options
-
-        return options.EnvOption
-    raise AttributeError(name)

@@ -81,7 +81,7 @@ def run(
     for outcome in run_tests(program, cases, _engines(engine)):
         done.append(outcome)
         if form is OutcomeFormat.TEXT:
-            lines += _told(report, outcome)
+            lines += _told(report, outcome, len(done) < len(cases))
             if live:
                 console.write("\n".join(lines) + "\n")
                 lines = []
@@ -117,14 +117,14 @@ def _engines(chosen: Engines) -> list[Engine]:
     return list(Engine) if chosen is Engines.BOTH else [Engine(chosen.value)]
 
 
-def _told(report: Report, outcome: TestOutcome) -> list[str]:
+def _told(report: Report, outcome: TestOutcome, more: bool) -> list[str]:
     from astrafs.cli.tests_report import failure_lines
 
     name = reveal(f"{outcome.case.module}: {outcome.case.title}")
     if outcome.passed:
         return [f"{console.styled('ok', Style.ADDED, sys.stdout)}      {name}"]
     failed = console.styled("FAILED", Style.ERROR, sys.stdout)
-    return [f"{failed}  {name}", *failure_lines(report, outcome), ""]
+    return [f"{failed}  {name}", *failure_lines(report, outcome), *([""] if more else [])]
 
 
 def _summary(done: Sequence[TestOutcome], engine: Engines) -> str:

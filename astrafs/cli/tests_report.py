@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
@@ -13,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from astrafs.diagnostics.render import text as text_form
 from astrafs.diagnostics.render.cells import reveal
 from astrafs.plan.values import value_text
+from astrafs.record import dataclass
 from astrafs.reference.trace_text import trace_json, trace_lines
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ def failure_lines(report: Report, test: TestOutcome) -> list[str]:
         lines.append(f"    at {report.place(expectation.span)}")
         if not outcome.agree:
             lines.append("    the engines disagree: this is a mistake in AstraFS, please report it")
-        problem = next((got.problem for got in outcome.got.values() if got.problem), None)
-        if problem is not None:
-            lines += ["", *_diagnostic(report, problem)]
+        problems = [got.problem for got in outcome.got.values() if got.problem is not None]
+        told = next((one for one in problems if one.primary or one.notes or one.helps), None)
+        if told is not None:  # there is more to it than its title
+            lines += ["", *_diagnostic(report, told)]
         lines += ["", *(f"    {line}".rstrip() for line in trace_lines(report.step(test, place)))]
     return [reveal(line) for line in lines]
 

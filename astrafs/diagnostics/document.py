@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from astrafs.diagnostics.codes import ALL
@@ -56,10 +57,11 @@ def _report(program: str) -> str:
     return render(_diagnosed(program), {file.path: file for file in example_files(program)})
 
 
-def _diagnosed(program: str) -> list[Diagnostic]:
+@cache
+def _diagnosed(program: str) -> tuple[Diagnostic, ...]:
     sink = Sink()
     compile_project(example_files(program), sink)
-    return list(sink)
+    return tuple(sink)
 
 
 def _index() -> Iterator[str]:

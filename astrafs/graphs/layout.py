@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from astrafs.graphs.model import Graph, GraphEdge, GraphNode
+from astrafs.record import dataclass
 
 FONT_SIZE = 12
 _CHARACTER = 8  # pixels of a character of 12 pixels; fixed-width fonts take 7.2 or a little more

@@ -6,13 +6,14 @@ Edges run the way data flows: from what is read to what reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from astrafs.plan import ir
 from astrafs.plan.graph import Node as PlanNode
 from astrafs.plan.graph import closure, dependencies, dependents, references, subexpressions
 from astrafs.plan.program import Program
+from astrafs.record import dataclass
 
 _LONGEST_DETAIL = 32
 

@@ -93,9 +93,7 @@ def to_mermaid(graph: Graph) -> str:
 def _mermaid(text: str) -> str:
     """Return a quoted label; whatever could end it or be markup becomes an entity."""
     special = {'"': "#quot;", "#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", "\n": "<br/>"}
-    escaped = (
-        special.get(one) or (one if one.isprintable() else f"#{ord(one)};") for one in text
-    )
+    escaped = (special.get(one) or (one if one.isprintable() else f"#{ord(one)};") for one in text)
     return f'"{"".join(escaped)}"'
 
 

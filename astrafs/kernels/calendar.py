@@ -32,18 +32,20 @@ def next_unit(unit: str, zone_name: str, instants: Ints) -> Ints:
         shown = np.where(period > 0, np.maximum(shown, latest[period - 1]), shown)
     following = _following(unit, shown)
     there = np.searchsorted(latest, following, side="left")
-    return np.maximum(starts[there], following - offsets[there])
+    found_at: Ints = np.maximum(starts[there], following - offsets[there])
+    return found_at
 
 
 def _following(unit: str, local: Ints) -> Ints:
     """Return the local time at which the unit after that of each local time begins."""
     days = np.floor_divide(local, DAY)
+    following: Ints = days + 1
     if unit == "week":
-        return (days - (days + 3) % 7 + 7) * DAY
-    if unit == "month":
+        following = days - (days + 3) % 7 + 7
+    elif unit == "month":
         months = days.astype("datetime64[D]").astype("datetime64[M]") + 1
-        return months.astype("datetime64[D]").astype(np.int64) * DAY
-    return (days + 1) * DAY
+        following = months.astype("datetime64[D]").astype(np.int64)
+    return following * DAY
 
 
 def _next_hour(found: Zone, instants: Ints) -> Ints:

@@ -78,9 +78,7 @@ def nearest_single(numerator: int, denominator: int) -> float:
     return math.copysign(float(np.float32(exact)), numerator) + 0.0
 
 
-def _single(
-    whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray
-) -> pa.Array:
+def _single(whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
     columns = [integers(joined(column)) for column in (whole, rest, count)]
     return pa.array(
         [

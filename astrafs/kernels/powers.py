@@ -266,9 +266,7 @@ def _kernels() -> dict[str, Kernel]:
                 f"p{power} {_struct_type(power_places(digits, power))}"
                 for power in range(2, most + 1)
             )
-            found[f"af_powers{most}_{x}"] = Kernel(
-                (column[x],), f"STRUCT({types})", _powers(most)
-            )
+            found[f"af_powers{most}_{x}"] = Kernel((column[x],), f"STRUCT({types})", _powers(most))
             any_compute: Any = compute
             found[f"af_{name}_{x}"] = Kernel(
                 (listed,), "DOUBLE", _power_finish(x, most, any_compute)

@@ -105,8 +105,8 @@ def _asked_at_t(facts: Facts, dataset: ir.Dataset) -> dict[ir.FeatureId, tuple[s
             elif isinstance(expr, ir.Aggregate) and _holds_now(expr):
                 # A row at t looks its columns up at t.
                 for times in facts.times.get(expr.rows, ()):
-                    for name in times.chain[:-1]:
-                        columns = streams[name].columns
+                    for stream in times.chain[:-1]:
+                        columns = streams[stream].columns
                         waiting += [(column.expression, way) for column in columns]
     return found
 
@@ -156,9 +156,7 @@ def _late_field(
     )
 
 
-def _column_place(
-    facts: Facts, dataset: ir.Dataset, found: Diagnostic, column: str
-) -> Diagnostic:
+def _column_place(facts: Facts, dataset: ir.Dataset, found: Diagnostic, column: str) -> Diagnostic:
     for times in facts.times[dataset.spine]:
         source = facts.program.sources.get(times.source.name)
         span = source.columns.get(column) if source is not None else None
@@ -199,9 +197,7 @@ def _label_as_field(
 # --- rule 5: the gap between training and testing -------------------------------------------------
 
 
-def _narrow_split(
-    facts: Facts, dataset: ir.Dataset, origin: DatasetOrigin
-) -> Iterator[Diagnostic]:
+def _narrow_split(facts: Facts, dataset: ir.Dataset, origin: DatasetOrigin) -> Iterator[Diagnostic]:
     before, start = dataset.train_before, dataset.test_from
     if before is None or start is None or not dataset.labels:
         return

@@ -98,9 +98,11 @@ def _forward(facts: Facts, label: ir.FeatureId) -> Reading | None:
 
 def _window(facts: Facts, label: ir.FeatureId) -> ir.Aggregate | None:
     """Return a window of the label's own that looks forward."""
-    expr = facts.labels[label].expression
-    for node in walk(expr):
-        if isinstance(node, ir.Aggregate) and isinstance(node.window, ir.RangeWindow):
-            if node.window.hindsight:
-                return node
-    return None
+    forward = (
+        node
+        for node in walk(facts.labels[label].expression)
+        if isinstance(node, ir.Aggregate)
+        and isinstance(node.window, ir.RangeWindow)
+        and node.window.hindsight
+    )
+    return next(forward, None)

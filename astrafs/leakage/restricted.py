@@ -93,7 +93,9 @@ def _unknown(facts: Facts, use: Use, times: RowTimes) -> Iterator[Diagnostic]:
     expr = use.expr
     assert isinstance(expr, ir.Aggregate)
     for read in facts.restricted.of_window(use, times.chain):
-        if not read.column.known_at or _is_known(read.column, times, nearest_age(expr.window)):
+        # A label waits until its window has passed, so rows of the future are none to it.
+        nearest = 0 if facts.is_label(use) else nearest_age(expr.window)
+        if not read.column.known_at or _is_known(read.column, times, nearest):
             continue
         name, known_at = read.column.name, read.column.known_at
         source = short(times.source.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from astrafs.plan import ir
 from astrafs.plan.find import versions_of
@@ -11,6 +10,7 @@ from astrafs.plan.graph import Node, closure, dependencies, dependents, referenc
 from astrafs.plan.identity import feature_identities
 from astrafs.plan.program import Program
 from astrafs.plan.text import expression_text
+from astrafs.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ def describe(program: Program, name: ir.FeatureId) -> Description:
         Dependency("view", view.name)
         for view in plan.views
         if name in references(*(output.expression for output in view.outputs))
+    ]
+    views += [
+        Dependency("dataset", dataset.name)
+        for dataset in plan.datasets
+        if name in references(*(label.expression for label in dataset.labels))
     ]
     same = versions_of(program, name)
     active = [one.id.version for one in same if not one.deprecated]

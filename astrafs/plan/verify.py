@@ -285,8 +285,8 @@ class _Checker:
         names += [label.name for label in dataset.labels]
         self.ordered("columns", names, by_name=False)
         for column in dataset.columns:
-            made = columns.get(column.name)
-            self.need(made == engine_type(column.type), f"column {column.name}: {made}")
+            sound = columns.get(column.name) == engine_type(column.type)
+            self.need(sound, f"column {column.name}: not one of the spine")
         for label in dataset.labels:
             at = f"label {label.name}"
             allowed = isinstance(label.expression, ir.Column | ir.EntityLookup)

@@ -84,9 +84,7 @@ def _elements(member: Given) -> list[Given]:
         return []
     longest = max(map(len, member.inputs))
     padded = [(*values, *(None for _ in range(longest - len(values)))) for values in member.inputs]
-    return [
-        Given(inputs, member.event, member.by) for inputs in zip(*padded, strict=True)
-    ]
+    return [Given(inputs, member.event, member.by) for inputs in zip(*padded, strict=True)]
 
 
 def _compute(name: str, members: Sequence[Given], asked: Asked) -> Any:
@@ -375,9 +373,7 @@ def _weight(age: int, half_life: int) -> float:
 def _decayed(members: Sequence[Given], end: int, half_life: int) -> tuple[Fraction, Fraction]:
     """The exact sums of the weighted values and of the weights."""
     weights = [_weight(end - one.event, half_life) for one in members]
-    products = [
-        float(one.inputs[0]) * weight for one, weight in zip(members, weights, strict=True)
-    ]
+    products = [float(one.inputs[0]) * weight for one, weight in zip(members, weights, strict=True)]
     return _total(products), _total(weights)
 
 

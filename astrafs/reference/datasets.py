@@ -1,4 +1,4 @@
-"""Datasets by the definition: every row of the spine known by K, its view, and its labels if mature."""
+"""Datasets by the definition: every row of the spine known by K, its view, and mature labels."""
 
 from __future__ import annotations
 

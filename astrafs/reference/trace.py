@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from astrafs.plan import ir
 from astrafs.plan.text import aggregate_text, expression_text
 from astrafs.plan.tree import children, walk
+from astrafs.record import dataclass
 from astrafs.reference.interpreter import Context, Interpreter, Key
 from astrafs.reference.reasons import future_reason, unknown_reason, window_reason
 from astrafs.reference.rows import Row, order

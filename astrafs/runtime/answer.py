@@ -132,7 +132,7 @@ class Run:
 def loaded(
     program: Program, place: Place, script: Script, as_of: int, request: Request
 ) -> Iterator[Run]:
-    """Open a session and read the sources of ``script`` into it; everything is removed afterwards."""
+    """Open a session and read the sources of ``script`` into it; all is removed afterwards."""
     inputs = {name: source_files(program, place, name) for name in script.inputs}
     files = [file.path for _, found in inputs.values() for file in found]
     quarantine = Quarantine(request.quarantine) if request.quarantine is not None else None

@@ -23,7 +23,7 @@ from astrafs.runtime.backfill import feature_identities, hashed_inputs, placed
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest
 from astrafs.runtime.manifest import DatasetManifest, WrittenSplit
-from astrafs.runtime.request import Request, check_as_of
+from astrafs.runtime.request import Request, check_as_of, find_dataset
 from astrafs.runtime.times import iso
 from astrafs.typesys import Type
 
@@ -66,9 +66,7 @@ class _Answer:
     @property
     def schema(self) -> pa.Schema:
         """The columns of every split."""
-        return pa.schema(
-            [pa.field(name, result.arrow_type(type_)) for name, type_ in self.columns]
-        )
+        return pa.schema([pa.field(name, result.arrow_type(type_)) for name, type_ in self.columns])
 
     def batches(self, split: SplitFacts) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a split in order."""
@@ -81,23 +79,6 @@ class _Answer:
         rows = result.chunks(self.run.session.stream(query, "reading the result"))
         types = [type_ for _, type_ in self.columns]
         yield from result.zipped(result.in_order(rows, split.rows), None, types, self.schema)
-
-
-def find_dataset(plan: ir.Plan, name: str) -> ir.Dataset | None:
-    """Return the dataset called ``name``, qualified or by its last part; None where there is none.
-
-    Raises :class:`AstrafsError` where several are called so.
-    """
-    found = [one for one in plan.datasets if one.name == name]
-    found = found or [one for one in plan.datasets if one.name.rsplit(".", 1)[-1] == name]
-    if len(found) > 1:
-        listed = ", ".join(f"`{one.name}`" for one in found)
-        raise AstrafsError(
-            usage.UNKNOWN_VIEW.nowhere(f"several datasets are called `{name}`").help(
-                f"name one: {listed}"
-            )
-        )
-    return found[0] if found else None
 
 
 def to_tables(
@@ -251,9 +232,7 @@ def _unchanged(answer: _Answer, place: Place) -> None:
     paths.check_unchanged(files, place.root)
 
 
-def _write(
-    answer: _Answer, split: SplitFacts, file: atomic.AtomicFile, form: str
-) -> WrittenSplit:
+def _write(answer: _Answer, split: SplitFacts, file: atomic.AtomicFile, form: str) -> WrittenSplit:
     digest = TableDigest(answer.schema)
     with (
         atomic.refused(file.target),

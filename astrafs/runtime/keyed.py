@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from astrafs.backends.duckdb.expressions import row_expression
 from astrafs.backends.duckdb.names import ident, literal
 from astrafs.plan import ir
 from astrafs.plan.tree import transform, walk
+from astrafs.record import dataclass
 from astrafs.reference.interpreter import Context, Interpreter, Key
 from astrafs.runtime.session import Session
 

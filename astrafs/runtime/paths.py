@@ -17,6 +17,8 @@ from astrafs.record import dataclass
 from astrafs.workspace import nearby
 
 _MAGIC = "*?["
+LONGEST_NAME = 255
+"""Of a file, in characters."""
 _BLOCK = 1 << 20
 
 
@@ -106,9 +108,12 @@ def check_unchanged(files: Sequence[InputFile], base: Path) -> None:
 
 def _matches(pattern: str, base: Path) -> list[Path]:
     literal = base / pattern
-    if literal.is_file():
-        return [literal]
-    names = glob.glob(pattern, root_dir=base, recursive=True)
+    try:
+        if literal.is_file():
+            return [literal]
+        names = glob.glob(pattern, root_dir=base, recursive=True)
+    except OSError:  # a name longer than any file's
+        return []
     return [path for path in (base / name for name in sorted(names)) if not path.is_dir()]
 
 
@@ -130,9 +135,11 @@ def _inside(path: Path, allowed: Sequence[Path]) -> bool:
 def _nothing(source: str, pattern: str, base: Path) -> Diagnostic:
     found = codes.NO_FILES_MATCH.nowhere(f"source `{source}`: no file matches `{pattern}`")
     found = found.note(f"looked from {base}")
-    if pattern and "\0" not in pattern and (base / pattern).is_dir():
+    if "\0" in pattern or any(len(part) > LONGEST_NAME for part in pattern.split("/")):
+        return found
+    if pattern and (base / pattern).is_dir():
         return found.help(f"it is a directory: name the files in it, such as `{pattern}/*`")
-    near = nearby(base / pattern) if "\0" not in pattern else None
+    near = nearby(base / pattern)
     if near is not None:
         found = found.help(f"did you mean `{(Path(pattern).parent / near).as_posix()}`?")
     return found.help("mend the pattern, or override it for this environment in `astrafs.toml`")

@@ -157,15 +157,32 @@ def find_view(plan: ir.Plan, name: str) -> ir.View:
                 f"name one: {listed}"
             )
         )
-    names = [view.name for view in plan.views]
+    names = [one.name for one in (*plan.views, *plan.datasets)]
     short = [one.rsplit(".", 1)[-1] for one in names]
     near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
     missing = usage.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
     if near:
         missing = missing.help(f"did you mean `{near}`?")
     elif names:
-        missing = missing.note("its views are " + ", ".join(f"`{one}`" for one in names[:12]))
+        missing = missing.note("it has " + ", ".join(f"`{one}`" for one in names[:12]))
     raise AstrafsError(missing)
+
+
+def find_dataset(plan: ir.Plan, name: str) -> ir.Dataset | None:
+    """Return the dataset called ``name``, qualified or by its last part; None where there is none.
+
+    Raises :class:`AstrafsError` where several are called so.
+    """
+    found = [one for one in plan.datasets if one.name == name]
+    found = found or [one for one in plan.datasets if one.name.rsplit(".", 1)[-1] == name]
+    if len(found) > 1:
+        listed = ", ".join(f"`{one.name}`" for one in found)
+        raise AstrafsError(
+            usage.UNKNOWN_VIEW.nowhere(f"several datasets are called `{name}`").help(
+                f"name one: {listed}"
+            )
+        )
+    return found[0] if found else None
 
 
 def _pick(view: ir.View, features: Sequence[str] | None) -> ir.View:

@@ -5,7 +5,6 @@ agree to the last bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -23,6 +22,7 @@ from astrafs.plan.probe import PROBE, probe_feature, with_probe
 from astrafs.plan.program import Program
 from astrafs.plan.prune import prune
 from astrafs.plan.tests import VALUE, Expectation, TestCase
+from astrafs.record import dataclass
 from astrafs.reference.interpreter import Interpreter
 from astrafs.reference.trace import Step, Tracer
 from astrafs.runtime.inline import load_rows
@@ -141,8 +141,7 @@ def _by_reference(program: Program, case: TestCase) -> list[Got]:
             with deeper():
                 found.append(Got(machine.feature(probe_feature(place), (), expectation.at)))
         except ValueFailure as failure:
-            code = ALL[failure.code]
-            found.append(Got(problem=code.nowhere(f"{code.title}: {failure.message}")))
+            found.append(Got(problem=ALL[failure.code].nowhere(failure.message)))
     return found
 
 

@@ -5,7 +5,7 @@ by row.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from astrafs.plan import ir
 from astrafs.plan.probe import PROBE
 from astrafs.plan.program import Program
 from astrafs.plan.prune import prune
+from astrafs.record import dataclass
 from astrafs.reference.interpreter import Key
 from astrafs.reference.trace import Step, Tracer
 from astrafs.runtime.answer import Place, expects_written, source_files

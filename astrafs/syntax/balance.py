@@ -29,6 +29,8 @@ from astrafs.syntax.words import (
 
 MOST_NESTING = 64
 MOST_OPERATORS = 256
+MOST_LOOKED_AT = 500
+"""Tokens, to guess where a bracket should have closed."""
 
 _COMPLETE = SOFT_TYPES - frozenset(
     [
@@ -181,7 +183,7 @@ def _likely(items: list[Token], opener: int, report: Reporter) -> Span:
     """
     at = items[-1].end_pos
     if items[opener].type == "LPAR":
-        inside = items[opener + 1 :]
+        inside = items[opener + 1 : opener + MOST_LOOKED_AT]
         depth = 0
         for before, token in pairwise(inside):
             depth += (before.type in OPENERS) - (before.type in CLOSERS)

@@ -28,9 +28,7 @@ class Machine:
         self.builder = Builder()
         table = load_table()
         self.scanner = Scanner(table["words"], table["terminals"])
-        reductions = [
-            (size, self._reduce(size, *how), name) for size, name, *how in table["rules"]
-        ]
+        reductions = [(size, self._reduce(size, *how), name) for size, name, *how in table["rules"]]
         rows: list[Row] = [
             {
                 symbol: action if action >= 0 else reductions[-1 - action]

@@ -11,9 +11,10 @@ from astrafs.syntax import ast
 from astrafs.syntax.balance import Layout, balance
 from astrafs.syntax.braces import starts_declaration, starts_line
 from astrafs.syntax.characters import readable_text
-from astrafs.syntax.errors import Situation, explain
+from astrafs.syntax.errors import explain
 from astrafs.syntax.machine import Run, machine
 from astrafs.syntax.report import Reporter
+from astrafs.syntax.situation import Situation
 from astrafs.syntax.token import Token
 from astrafs.syntax.tokens import stray_docs, tokenize
 from astrafs.syntax.words import NAME_LIKE

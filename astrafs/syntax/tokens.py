@@ -163,6 +163,8 @@ def _numeric(token: Token, report: Reporter) -> Token:
 def _string(token: Token, report: Reporter) -> None:
     value, problems = read_string(str(token))
     for start, end, what in problems:
+        if report.full:
+            break
         place = report.span(token.start_pos + start, token.start_pos + end)
         report.emit(
             codes.BAD_ESCAPE.at(place, what)

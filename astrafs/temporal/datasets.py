@@ -29,9 +29,7 @@ def with_horizons(plan: ir.Plan) -> ir.Plan:
     return replace(plan, datasets=datasets)
 
 
-def label_horizons(
-    plan: ir.Plan, late: LateColumns | None = None
-) -> Mapping[ir.FeatureId, int]:
+def label_horizons(plan: ir.Plan, late: LateColumns | None = None) -> Mapping[ir.FeatureId, int]:
     """Return how long after t each label is decided (microseconds): its furthest window forward,
     with the delay of the rows and what their columns take to settle.
     """

@@ -95,13 +95,18 @@ class LateColumns:
 
 
 def _restricted(source: ir.Source) -> dict[str, ir.SourceColumn]:
-    """Return the columns that are late; a moment that may be null is not known before itself."""
-    moments = {column.known_at for column in source.columns}
+    """Return the columns that are late; a moment that may be null, and that of the row's arrival,
+    are not known before themselves.
+    """
+    moments = {column.known_at for column in source.columns if column.known_at}
+    arrival = source.knowledge.column if isinstance(source.knowledge, ir.KnownColumn) else ""
     found: dict[str, ir.SourceColumn] = {}
     for column in source.columns:
         if column.settles is not None or column.known_at:
             found[column.name] = column
-        elif column.name in moments and column.type.nullable:
+        elif (column.name in moments and column.type.nullable) or (
+            column.name == arrival and not source.ahead
+        ):
             found[column.name] = replace(column, known_at=column.name)
     return found
 
@@ -110,6 +115,7 @@ def _lateness(column: ir.SourceColumn, times: RowTimes) -> Late:
     settles = max(0, (column.settles or 0) - times.least_lag)
     knowledge = times.source.knowledge
     by_row = isinstance(knowledge, ir.KnownColumn) and knowledge.column == column.known_at
+    by_row = by_row and column.name != column.known_at
     if not column.known_at or by_row or column.known_at in times.not_before:
         return Late(settles)
     return Late(settles, frozenset({column.known_at}))

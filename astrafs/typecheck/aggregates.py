@@ -11,9 +11,11 @@ from astrafs.builtins.spec import Mismatch
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.codes import windows as window_codes
+from astrafs.diagnostics.model import Edit
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.symbols import SymbolKind
 from astrafs.syntax import ast
 from astrafs.typecheck import facts
 from astrafs.typecheck.calls import report_misplaced
@@ -193,4 +195,24 @@ def _report_no_rows(tree: ast.CallExpr, ctx: Context) -> None:
         found = found.help("aggregate in a block of an entity, and look the feature up by key")
     else:
         found = found.help(f"name a source or stream: `features for {name} from ROWS {{ ... }}`")
+        rows = _only_rows(ctx.entity.name, ctx)
+        if rows is not None and ctx.feature is not None:
+            edit = Edit.after(ctx.feature.block.entity.span, f" from {rows}")
+            found = found.fix(f"go over the rows of `{rows}`", edit, safe=False)
     ctx.sink.emit(found)
+
+
+def _only_rows(entity: str, ctx: Context) -> str | None:
+    """Return the one source or stream of this file whose rows have one key of the entity."""
+    found = []
+    for name in ctx.scope.visible((SymbolKind.SOURCE, SymbolKind.STREAM)):
+        symbol = ctx.scope.find(name)
+        schema = None if symbol is None else ctx.env.schemas.get(symbol.qualified)
+        keys = [
+            column
+            for column in ({} if schema is None else schema.columns).values()
+            if column.type.kind is Kind.KEY and column.type.entity == entity
+        ]
+        if len(keys) == 1:
+            found.append(name)
+    return found[0] if len(found) == 1 else None

@@ -19,15 +19,16 @@ from astrafs.resolve.collect import suggest, unsupported
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
-from astrafs.typecheck.context import Context, EntityInfo, Environment, Place, named_key
+from astrafs.typecheck.context import Context, EntityInfo, Environment, Place
 from astrafs.typecheck.convert import assign, may_be_null, mismatch, widen
 from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.entities import request_field
+from astrafs.typecheck.facts import NOTHING
 from astrafs.typecheck.foreign import FUNCTIONS, called_here
 from astrafs.typecheck.lists import argument_hint
 from astrafs.typecheck.rows import apply_row, argument_problem, bounded, describe
-from astrafs.typecheck.facts import NOTHING
 from astrafs.typecheck.typed import Typed, failed
-from astrafs.typesys import Kind, Type
+from astrafs.typesys import Type
 
 MAX_NESTING = 96
 """How deep expressions nest, with the bodies of functions in place of their calls."""
@@ -262,9 +263,8 @@ def _parameter(param: ast.Param, type_: Type, env: Environment) -> Typed:
     """Return what stands for a parameter while its function is checked by itself."""
     if type_.is_error:
         return failed(param.span)
-    info = env.entities.get(type_.entity) if type_.kind is Kind.KEY else None
-    fields = info.keys if info is not None else ()
-    return named_key(param.name.text, type_, fields, param.span).read(param.span, False, NOTHING)
+    value = request_field(param.name.text, type_, param.span, env)
+    return value.read(param.span, False, NOTHING)
 
 
 def _body(

@@ -93,7 +93,7 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         tuple(sorted(datasets, key=lambda dataset: dataset.name)),
     )
     _report_cycles(plan, feature_origins, stream_origins, sink)
-    tests = check_tests(env, {source.name: source for source in sources}, source_origins)
+    tests = check_tests(env, plan, source_origins)
     return Program(
         plan,
         bindings,

@@ -374,9 +374,7 @@ class _DatasetChecker:
             return None
         return replace(value, type=column.type.with_null(value.type.nullable))
 
-    def unknown_label(
-        self, expr: ast.Name, name: str, view: ir.View, schema: RowSchema
-    ) -> None:
+    def unknown_label(self, expr: ast.Name, name: str, view: ir.View, schema: RowSchema) -> None:
         """Report a bare name that is no column of the spine."""
         rows = schema.symbol.name
         found = name_codes.UNKNOWN_COLUMN.at(
@@ -392,9 +390,7 @@ class _DatasetChecker:
         elif owners:
             owner = view.entity if view.entity in owners else owners[0]
             short = owner.rsplit(".", 1)[-1]
-            self.sink.emit(
-                found.help(f"it is a label of `{short}`: `label {short}[key].{name}`")
-            )
+            self.sink.emit(found.help(f"it is a label of `{short}`: `label {short}[key].{name}`"))
             return
         self.sink.emit(suggest(found, name, schema.columns, expr.span))
 

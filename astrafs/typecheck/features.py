@@ -54,10 +54,9 @@ def _one_column(type_: Type, tree: ast.TypeExpr, env: Environment) -> Type:
 
 def _in_hindsight(expr: ir.Expr) -> ir.Expr:
     """Let a label's window that looks forward hold the rows known by K, whatever t."""
-    if isinstance(expr, ir.Aggregate) and isinstance(expr.window, ir.RangeWindow):
-        if expr.window.near < 0:
-            return replace(expr, window=replace(expr.window, hindsight=True))
-    return expr
+    if not isinstance(expr, ir.Aggregate) or not isinstance(expr.window, ir.RangeWindow):
+        return expr
+    return replace(expr, window=replace(expr.window, hindsight=expr.window.near < 0))
 
 
 class FeatureChecker:

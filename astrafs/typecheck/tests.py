@@ -12,8 +12,12 @@ from astrafs.builtins.registry import OPERATORS
 from astrafs.diagnostics.codes import names as name_codes
 from astrafs.diagnostics.codes import tests as codes
 from astrafs.diagnostics.codes import types as type_codes
+from astrafs.diagnostics.model import Edit
 from astrafs.plan import ir
+from astrafs.plan.errors import PlanError
+from astrafs.plan.probe import PROBE, with_probe
 from astrafs.plan.program import SourceOrigin
+from astrafs.plan.prune import prune
 from astrafs.plan.tests import VALUE, Expectation, InlineRow, TestCase
 from astrafs.plan.tree import Origin, transform
 from astrafs.resolve.collect import suggest_within
@@ -32,7 +36,7 @@ _NULL_TESTS = {"==": "is_null", "!=": "is_not_null"}
 
 
 def check_tests(
-    env: Environment, sources: Mapping[str, ir.Source], origins: Mapping[str, SourceOrigin]
+    env: Environment, plan: ir.Plan, origins: Mapping[str, SourceOrigin]
 ) -> tuple[TestCase, ...]:
     """Check every ``test`` block of the project, in the order of modules and of the text."""
     found: list[TestCase] = []
@@ -41,7 +45,7 @@ def check_tests(
         for tree in scope.tree.declarations:
             if isinstance(tree, ast.TestDecl):
                 _check_title(tree, taken, env)
-                found.append(_TestChecker(tree, scope, env, sources, origins).check())
+                found.append(_TestChecker(tree, scope, env, plan, origins).check())
     return tuple(found)
 
 
@@ -71,15 +75,17 @@ class _TestChecker:
         tree: ast.TestDecl,
         scope: ModuleScope,
         env: Environment,
-        sources: Mapping[str, ir.Source],
+        plan: ir.Plan,
         origins: Mapping[str, SourceOrigin],
     ) -> None:
         self.tree = tree
         self.scope = scope
         self.env = env
         self.sink = env.sink
-        self.sources = sources
+        self.plan = plan
+        self.sources = {source.name: source for source in plan.sources}
         self.origins = origins
+        self.lacking: list[tuple[ast.TestRow, Symbol, tuple[str, ...]]] = []
         self.values = Context(env, scope, env.sink, Place.TEST_VALUE)
 
     def check(self) -> TestCase:
@@ -93,12 +99,14 @@ class _TestChecker:
                 rows.setdefault(symbol.qualified, []).extend(made)
         for name, found in rows.items():
             self.contracts(self.sources[name], found)
-        expects = (self.expectation(tree) for tree in self.tree.expects)
+        checked = [self.expectation(tree) for tree in self.tree.expects]
+        expects = tuple(expect for expect in checked if expect is not None)
+        self.report_lacking(expects)
         return TestCase(
             self.tree.title,
             self.scope.name,
             {name: tuple(found) for name, found in sorted(rows.items())},
-            tuple(expect for expect in expects if expect is not None),
+            expects,
             self.tree.title_span,
             self.tree.span,
         )
@@ -136,19 +144,35 @@ class _TestChecker:
                 sound = False
             else:
                 (values[ident.text],) = value
-        for name, column in schema.columns.items():
-            if name not in given and not column.type.nullable and not column.type.is_error:
-                sound = False
-                if misspelt:
-                    continue  # most likely this column, and it has been said
+        source = self.sources[symbol.qualified]
+        if isinstance(source.knowledge, ir.KnownColumn) and source.knowledge.column not in given:
+            given[source.knowledge.column] = tree.span  # known at once
+            values[source.knowledge.column] = values.get(source.time)
+        lacking = tuple(
+            name
+            for name, column in schema.columns.items()
+            if name not in given and not column.type.nullable and not column.type.is_error
+        )
+        if lacking and not misspelt:  # what is misspelt is most likely this column
+            self.lacking.append((tree, symbol, lacking))
+        sound = sound and not {*source.key, source.time}.intersection(lacking)
+        return InlineRow(values, tree.span) if sound else None
+
+    def report_lacking(self, expects: tuple[Expectation, ...]) -> None:
+        """Report rows without a column that an expectation reads, or that tells rows apart."""
+        read = _columns_read(self.plan, expects) if self.lacking else {}
+        for tree, symbol, lacking in self.lacking:
+            source = self.sources[symbol.qualified]
+            needed = {*source.key, source.time} | read.get(source.name, frozenset())
+            columns = self.env.schemas[symbol.qualified].columns
+            for name in (name for name in lacking if name in needed):
                 self.sink.emit(
                     codes.TEST_COLUMN.at(
                         tree.span, f"no `{name}`", title=f"the row lacks the column `{name}`"
                     )
-                    .label(column.span, f"declared `{column.type}` here")
-                    .help(f"give it a value; only a column declared `{name}: ...?` may be null")
+                    .label(columns[name].span, f"declared `{columns[name].type}` here")
+                    .help("give it a value; only what no expectation reads may be left out")
                 )
-        return InlineRow(values, tree.span) if sound else None
 
     def unknown_column(
         self, ident: ast.Ident, symbol: Symbol, known: Mapping[str, NamedValue]
@@ -182,7 +206,9 @@ class _TestChecker:
                 title=f"column `{column.name}` is `{column.type}`, not `{value.type}`",
             ).label(declared.span, "declared here")
             if value.type.kind is Kind.DATE and isinstance(expr, ast.DateLit):
-                found = found.help(f"write the instant: `{expr.text}T00:00:00Z`")
+                instant = f"{expr.text}T00:00:00Z"
+                found = found.help(f"write the instant: `{instant}`")
+                found = found.fix(f"write `{instant}`", Edit(expr.span, instant), safe=False)
             elif value.type.is_numeric:
                 found = found.note(problem)
             self.sink.emit(found)
@@ -230,7 +256,7 @@ class _TestChecker:
                 self.broken(source, row, f"the key ({', '.join(source.key)}) is unique", first.span)
             if isinstance(source.knowledge, ir.KnownColumn) and source.time and not source.ahead:
                 known, event = row.values[source.knowledge.column], row.values[source.time]
-                if known < event:
+                if known is not None and event is not None and known < event:
                     words = f"`{source.knowledge.column}` (known) is not before `{source.time}`"
                     self.broken(source, row, words, None)
             for condition, origin in zip(
@@ -322,10 +348,13 @@ class _TestChecker:
     def instant(self, expr: ast.Expr, word: str) -> int | None:
         """Return a constant timestamp, or None after reporting that it is none."""
         if isinstance(expr, ast.DateLit):
+            instant = f"{expr.text}T00:00:00Z"
             self.sink.emit(
                 codes.TEST_TIME.at(
                     expr.span, "a whole day", title=f"the time after `{word}` is a date"
-                ).help(f"write the instant: `{expr.text}T00:00:00Z`")
+                )
+                .help(f"write the instant: `{instant}`")
+                .fix(f"write `{instant}`", Edit(expr.span, instant), safe=False)
             )
             return None
         value = self.constant(expr, TIMESTAMP)
@@ -342,6 +371,22 @@ class _TestChecker:
             return None
         found: int = value.constant
         return found
+
+
+def _columns_read(plan: ir.Plan, expects: tuple[Expectation, ...]) -> Mapping[str, frozenset[str]]:
+    """Return the columns of sources that expectations read, contracts apart; nothing where the
+    program has mistakes, which were reported.
+    """
+    bare = replace(plan, sources=tuple(replace(one, expects=()) for one in plan.sources))
+    asked = [(one.expression, one.type) for one in expects]
+    try:
+        pruned = prune(with_probe(bare, asked), views=[PROBE])
+    except (PlanError, KeyError):
+        return {}
+    return {
+        source.name: frozenset(column.name for column in source.columns)
+        for source in pruned.sources
+    }
 
 
 def _reads(expr: ast.Expr) -> Span | None:

@@ -4,18 +4,22 @@ Run ``python -m tests.bench.check_growth [--runs N] [--only NAME]``. For each ki
 project is written at three sizes, each twice the one before. *Check* is the median processor time
 of the passes inside a process that has loaded the compiler; *process* that of ``astrafs check
 --no-cache`` from its start to its end. (Wall time on a machine with other work is no measure.)
+*Calls* counts the function calls of one check, which no other work on the machine can change.
 *Growth* is the larger of the two steps; above 2.4 it is marked.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import gc
+import pstats
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.check_scale import SHARED, module_text
@@ -148,15 +152,17 @@ def write(folder: Path, texts: Texts) -> None:
 
 
 def child(folder: Path, runs: int) -> None:
-    """Time the passes over the project in ``folder``, after one round to warm up."""
+    """Time the passes over the project in ``folder``, after one round that counts calls."""
     from astrafs.diagnostics.model import Sink
     from astrafs.driver import compile_project
     from astrafs.workspace import read_files
 
     files = read_files(folder.resolve(), Sink())
+    counter = cProfile.Profile()
+    counter.runcall(compile_project, files, Sink())
     times = []
     gc.disable()
-    for _ in range(runs + 1):
+    for _ in range(runs):
         sink = Sink()
         before = time.process_time()
         compile_project(files, sink)
@@ -164,14 +170,15 @@ def child(folder: Path, runs: int) -> None:
         if sink.has_errors:
             raise RuntimeError(next(iter(sink)).title)
         gc.collect()
-    emit(seconds=statistics.median(times[1:]))
+    calls = pstats.Stats(counter).total_calls  # type: ignore[attr-defined]
+    emit(seconds=statistics.median(times), calls=calls)
 
 
 def line(name: str, runs: int) -> str:
     """Measure one kind of growth; return its row."""
     make, first = KINDS[name]
     sizes = (first, 2 * first, 4 * first)
-    inside, whole = [], []
+    inside, whole, calls = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             root = Path(folder) / str(size)
@@ -180,19 +187,14 @@ def line(name: str, runs: int) -> str:
                 script("tests.bench.check_growth", "--child", str(root), "--runs", str(runs))
             )
             inside.append(parse(timed)["seconds"])
+            calls.append(parse(timed)["calls"])
             command = (*ASTRAFS, "check", "--no-cache", str(root))
             whole.append(statistics.median(run(command).processor for _ in range(runs)))
-    growth = max(later / earlier for earlier, later in zip(inside, inside[1:], strict=False))
-    ended = max(later / earlier for earlier, later in zip(whole, whole[1:], strict=False))
-    mark = "" if max(growth, ended) <= ALLOWED else " **too much**"
-    cells = (
-        name,
-        " / ".join(f"{size:,}" for size in sizes),
-        " / ".join(f"{1000 * seconds:.0f}" for seconds in inside),
-        f"{growth:.2f}{mark}",
-        " / ".join(f"{1000 * seconds:.0f}" for seconds in whole),
-        f"{ended:.2f}",
-    )
+    cells = [name, " / ".join(f"{size:,}" for size in sizes)]
+    for numbers, scale in ((inside, 1_000), (whole, 1_000), (calls, 0.001)):
+        growth = max(later / earlier for earlier, later in pairwise(numbers))
+        mark = "" if growth <= ALLOWED else " **too much**"
+        cells += [" / ".join(f"{scale * one:,.0f}" for one in numbers), f"{growth:.2f}{mark}"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -206,8 +208,10 @@ def main() -> None:
     if asked.child is not None:
         child(asked.child, asked.runs)
         return
-    sys.stdout.write("| what doubles | sizes | check, ms | growth | process, ms | growth |\n")
-    sys.stdout.write("|---|---|---|---|---|---|\n")
+    sys.stdout.write(
+        "| doubled | sizes | check, ms | growth | process, ms | growth | calls/1000 | growth |\n"
+    )
+    sys.stdout.write("|---|---|---|---|---|---|---|---|\n")
     for name in KINDS:
         if asked.only in name:
             sys.stdout.write(f"{line(name, asked.runs)}\n")

@@ -200,3 +200,38 @@ def test_the_project_is_clean_and_as_large_as_promised() -> None:
     assert len(program.plan.features) >= 80
     assert len(program.plan.views) == 6
     assert all(feature.doc and feature.owner for feature in program.plan.features)
+
+
+def test_the_dataset_is_the_view_asked_with_its_spine(
+    tmp_path: Path, flights: pd.DataFrame
+) -> None:
+    """A month around the split: the features of the spine, and labels as pandas has them."""
+    root = tmp_path / "flights"
+    shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns("out", "flights.parquet"))
+    days = flights["scheduled_at"].between("2013-10-20", "2013-11-20")
+    table = pq.read_table(DATA / "flights.parquet").filter(pa.array(days))
+    pq.write_table(table, root / "data" / "flights.parquet")
+    project = astrafs.load(root)
+    splits = project.dataset("departure_training", AS_OF)
+    both = pa.concat_tables(splits.values())
+    spine = both.select(
+        ["flight_id", "tailnum", "carrier", "origin", "dest", "distance", "scheduled_at"]
+    ).append_column("t", both["asked_at"])
+    asked = project.backfill("departure_delay", spine=spine, as_of=AS_OF)
+    names = [name for name in asked.column_names if name not in spine.column_names]
+    assert both.num_rows > 20_000
+    assert both.select(names).equals(asked.select(names))
+
+    known = flights.set_index("flight_id")
+    cancelled = flights[days & flights["cancelled_at"].notna()]
+    test = pd.Timestamp("2013-11-08", tz="UTC")
+    for row in both.take(list(range(0, both.num_rows, 997))).to_pylist():
+        flight = known.loc[row["flight_id"]]
+        cutoff = test if row["asked_at"] < test else pd.Timestamp(AS_OF)
+        landed = pd.notna(flight.landed_at) and flight.landed_at <= cutoff
+        assert row["arrived_late"] == (flight.arr_delay > 15 if landed else None)
+        left = pd.notna(flight.departed_at) and flight.departed_at <= cutoff
+        assert row["dep_delay"] == (flight.dep_delay if left else None)
+        same = cancelled[cancelled["origin"] == row["origin"]]["cancelled_at"]
+        soon = (same > row["asked_at"]) & (same <= row["asked_at"] + 6 * HOUR)
+        assert row["cancelled_next_6h"] == int(soon.sum())

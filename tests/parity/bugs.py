@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Bug:
-    """Replace ``old`` (which occurs exactly once in ``file``) with ``new``.
-
-    ``needs`` is a construct (a tag of the generator, or ``~`` and program text) without which no
-    program can show the bug, so that the hunt need not run those.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    description: str
-    needs: str = ""
-
+from tests.parity.aggregate_bugs import AGGREGATE_BUGS
+from tests.parity.bug import Bug
+from tests.parity.window_bugs import WINDOW_BUGS
 
 _DUCKDB = "astrafs/backends/duckdb/"
 _EXACT = "astrafs/kernels/exact.py"
@@ -114,15 +99,15 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "last_one_more",
         _DUCKDB + "windows.py",
-        'f"lead({start}, {window.rows}) OVER',
-        'f"lead({start}, {window.rows + 1}) OVER',
+        'f"lead({VISIBLE}, {window.rows}) OVER',
+        'f"lead({VISIBLE}, {window.rows + 1}) OVER',
         "`last N` keeps N + 1 rows of a source without late rows",
         "window.last",
     ),
     Bug(
         "last_arrival_order",
         _DUCKDB + "windows.py",
-        "if ordered_arrival:",
+        "if arrival.ordered:",
         "if True:",
         "`last N` takes rows in order of arrival",
         "window.last",
@@ -138,18 +123,24 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "nulls_take_part",
         _DUCKDB + "events.py",
-        'return " AND ".join(f"{ident(value)} IS NOT NULL" for value in self.values)',
-        'return "TRUE"',
+        "            parts += self.values",
+        "            parts += []",
         "null inputs are counted",
     ),
     Bug(
         "where_dropped",
         _DUCKDB + "events.py",
         (
-            "            tuple(column(arg, node.where) for arg in node.args),\n"
+            "                column(arg, node.where) for arg in "
+            "node.args[: AGGREGATES[node.function].inputs]\n"
+            "            ),\n"
             "            None if node.where is None else column(node.where),\n"
         ),
-        ("            tuple(column(arg) for arg in node.args),\n            None,\n"),
+        (
+            "                column(arg) for arg in node.args[: AGGREGATES[node.function].inputs]\n"
+            "            ),\n"
+            "            None,\n"
+        ),
         "an aggregate's own `where` is ignored",
         "aggregate.where",
     ),
@@ -164,22 +155,22 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "ties_by_key_downwards",
         _DUCKDB + "events.py",
-        '", ".join(f"r.{ident(name)}" for name in source.key)',
-        '", ".join(f"r.{ident(name)} DESC" for name in source.key)',
+        '"".join(f", r.{ident(name)}" for name in build.order(head.rows))',
+        '"".join(f", r.{ident(name)} DESC" for name in build.order(head.rows))',
         "equal event times are ordered by falling key",
     ),
     Bug(
         "ties_by_chance",
         _DUCKDB + "events.py",
-        '{", " + keys if keys else ""}) AS "@ord"',
-        ') AS "@ord"',
+        'ORDER BY r."@e"{keys}) AS "@ord"',
+        'ORDER BY r."@e") AS "@ord"',
         "equal event times have no order",
     ),
     Bug(
         "start_strict",
         _DUCKDB + "events.py",
-        'x."@start" <= a."@t"',
-        'x."@start" < a."@t"',
+        '<= a."@t"',
+        '< a."@t"',
         "a row enters its window a microsecond late",
     ),
     Bug(
@@ -206,7 +197,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "distinct_over_nulls",
         _DUCKDB + "aggregates.py",
-        "FROM {runs.relation} WHERE {condition}),",
+        "FROM {runs.relation} WHERE {entry.condition()}),",
         "FROM {runs.relation}),",
         "`count_distinct` counts null and ignores `where`",
         "agg.count_distinct",
@@ -359,31 +350,29 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "first_is_last",
-        "astrafs/builtins/aggregates.py",
+        "astrafs/builtins/aggregates/picks.py",
         (
-            '        doc="The non-null value of the earliest row, in (event time, k'
-            'ey) order.",\n'
-            '        merge="min",'
+            '        "The non-null value of the earliest row, in (event time, key) order.",\n'
+            '        "min",'
         ),
         (
-            '        doc="The non-null value of the earliest row, in (event time, k'
-            'ey) order.",\n'
-            '        merge="max",'
+            '        "The non-null value of the earliest row, in (event time, key) order.",\n'
+            '        "max",'
         ),
         "`first` gives the last value",
         "agg.first",
     ),
     Bug(
         "last_row_skips_nulls",
-        "astrafs/builtins/aggregates.py",
-        ('        merge="max",\n        keep_nulls=True,'),
-        ('        merge="max",\n        keep_nulls=False,'),
+        "astrafs/builtins/aggregates/picks.py",
+        "        Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=True,",
+        "        Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=False,",
         "`last_row` skips nulls",
         "agg.last_row",
     ),
     Bug(
         "all_but_one",
-        "astrafs/builtins/aggregates.py",
+        "astrafs/builtins/aggregates/totals.py",
         'return f"{totals[0]} = 0"',
         'return f"{totals[0]} <= 1"',
         "`all` tolerates one row where the condition is false",
@@ -440,8 +429,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "known_keys_now",
         _DUCKDB + "compile.py",
-        'greatest("@k", "@e" + 1)',
-        'greatest("@k", "@e")',
+        "seen = '\"@k\"' if ahead else 'greatest(\"@k\", \"@e\" + 1)'",
+        "seen = '\"@k\"' if ahead else 'greatest(\"@k\", \"@e\")'",
         "a key is known at the very instant of its first event",
     ),
     Bug(
@@ -513,4 +502,6 @@ BUGS: tuple[Bug, ...] = (
         "of equal rows of a union, those of a later member come first",
         "union",
     ),
+    *WINDOW_BUGS,
+    *AGGREGATE_BUGS,
 )

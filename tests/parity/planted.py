@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.parity.bugs import BUGS, Bug
+from tests.parity.bug import Bug
+from tests.parity.bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = 2_000

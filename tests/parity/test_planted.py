@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.parity.bugs import BUGS, Bug
+from tests.parity.bug import Bug
+from tests.parity.bugs import BUGS
 from tests.parity.planted import ROOT, hunt, patched
 
 HUNTED = 4

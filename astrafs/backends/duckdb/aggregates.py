@@ -51,8 +51,8 @@ def aggregate(
     """
     groups: dict[tuple[str, tuple[ir.Expr, ...], ir.Expr | None, bool], list[ir.Aggregate]] = {}
     for node in aggregates:
-        group = (node.rows, node.keys, node.block_where, node.request)
-        groups.setdefault(group, []).append(node)
+        shared = (node.rows, node.keys, node.block_where, node.request)
+        groups.setdefault(shared, []).append(node)
     answers: list[Answer] = []
     for group in groups.values():
         events, inputs = events_of(build, questions, group, subject)

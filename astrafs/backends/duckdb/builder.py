@@ -66,9 +66,6 @@ class Builder:
             return (root,)
         return tuple(source for member in root.members for source in self.bases(member))
 
-    def base(self, rows: str) -> ir.Source:
-        return self.bases(rows)[0]
-
     def hidden(self, rows: str) -> tuple[str, ...]:
         """Return the columns of a row relation that are no columns of the rows."""
         place = ("@place",) if isinstance(self.root(rows), ir.Union) else ()

@@ -27,7 +27,7 @@ def immature(place: int) -> str:
 @dataclass(frozen=True, slots=True)
 class DatasetScript:
     """The script of a dataset. Its result has the spine's columns, the outputs and the labels, and
-    ``"@t"``, :data:`TEST` and :func:`immature`; the relation ``gap`` holds the number of rows left out.
+    ``"@t"``, :data:`TEST` and :func:`immature`; the relation ``gap`` counts the rows left out.
     """
 
     script: Script
@@ -95,9 +95,7 @@ def _spine(build: Builder, dataset: ir.Dataset, entity: ir.Entity) -> tuple[str,
     own |= {name for label in dataset.labels for name in label.known}
     build.asked[rows] = own | columns_of(dataset.keys)
     relation = row_relation(build, rows)
-    leaves: dict[ir.Expr, str] = {
-        node: node.name for key in dataset.keys for node in _columns(key)
-    }
+    leaves: dict[ir.Expr, str] = {node: node.name for key in dataset.keys for node in _columns(key)}
     layers = Layers(leaves, time="@e")
     for place, key in enumerate(dataset.keys):
         layers.add(f"@key{place}", key)
@@ -105,8 +103,7 @@ def _spine(build: Builder, dataset: ir.Dataset, entity: ir.Entity) -> tuple[str,
     listed = [f'row_number() OVER (ORDER BY {order}) - 1 AS "@row"', '"@e" AS "@t"']
     listed.append(f'{_cutoff(dataset)} AS "@cutoff"')
     listed += [
-        f"{ident(f'@key{place}')} AS {ident(field.name)}"
-        for place, field in enumerate(entity.keys)
+        f"{ident(f'@key{place}')} AS {ident(field.name)}" for place, field in enumerate(entity.keys)
     ]
     listed += [f"{ident(name)} AS {ident(f'={name}')}" for name in sorted(own)]
     final = '"@until" IS NULL' if "@until" in build.hidden(rows) else "TRUE"

@@ -89,12 +89,17 @@ class Input:
         return self.row.prepare(self.types, self.constants) if self.row.prepare else ""
 
     @property
+    def adds_vectors(self) -> bool:
+        """Whether it goes over vectors number by number; to a count they are values like others."""
+        vectors = any(type_.kind is Kind.VECTOR for type_ in self.types)
+        return vectors and self.aggregate.function != "count"
+
+    @property
     def is_paired(self) -> bool:
         """Whether the rows of each window have to be gathered."""
         node, row = self.aggregate, self.row
-        vectors = any(type_.kind is Kind.VECTOR for type_ in self.types)
         by_value = node.each and row.order is not Order.ROWS
-        return row.kind is Class.PAIRED or node.by is not None or vectors or by_value
+        return row.kind is Class.PAIRED or node.by is not None or self.adds_vectors or by_value
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -185,7 +190,7 @@ def events_of(
         for place in entry.row.summed
         if _has_floats(entry.aggregate.args[place].type)
     }
-    rows, newest = layers.rows(f"({asked})"), ""
+    rows, own = layers.rows(f"({asked})"), ""
     label = row_label(build, head.rows)
     if head.request:
         wanted = {
@@ -194,7 +199,7 @@ def events_of(
         }
         fields = questions.fields
         requests = request_rows(build, questions.relation, fields, head, wanted, comment)
-        rows, newest = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})", ', r."@own"'
+        rows, own = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})", ', r."@own"'
         label = f"coalesce({label}, 'the request')"
     items = []
     for name in named.values():
@@ -204,13 +209,12 @@ def events_of(
         items.append(f"{value} AS {ident(name)}")
     order = ""
     if _needs_order(inputs):
-        keys = f"{newest} NULLS FIRST" if newest else ""
-        keys += "".join(f", r.{ident(name)}" for name in build.order(head.rows))
+        keys = "".join(f", r.{ident(name)}" for name in build.order(head.rows))
         order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
         inputs = [_ranked(entry, keys, items) for entry in inputs]
     listed = "".join(f", {item}" for item in items)
     until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
-    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{newest}{order}{listed}\nFROM {rows} r'
+    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{own}{order}{listed}\nFROM {rows} r'
     return build.step(f"events {head.rows}", sql, comment), inputs
 
 
@@ -315,8 +319,7 @@ def runs_of(
         sql = (
             f'SELECT {outer}, b."@q" AS "@to"\n'
             f'FROM (SELECT {listed}, {interval.stop} AS "@stop" FROM {begun}) x\n'
-            f"ASOF LEFT JOIN {questions.moments} b "
-            f'ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
+            f"{_left(questions)}\n"
             f'WHERE b."@q" IS NULL OR x."@from" < b."@q"'
         )
     if inputs[0].aggregate.request:
@@ -343,9 +346,23 @@ def arrival_of(build: Builder, rows: str) -> Arrival:
         moved = moved or build.streams[rows].time is not None
         rows = build.streams[rows].base
     # Rows that are moved are known at their new time, unless their delay is longer than the move.
-    ordered = delays == {0} or (len(bases) == 1 and delays != {None} and not moved)
+    alone = rows in build.sources and delays != {None} and not moved
+    ordered = delays == {0} or alone
     revised = any(base.revisions for base in bases)
     return Arrival(ordered and not revised, revised)
+
+
+def _entered(questions: Questions, start: str) -> str:
+    """Return SQL that joins to rows ``x`` the first question ``a`` from their column ``start`` on;
+    rows without any go.
+    """
+    on = f'x."@kid" = a."@kid" AND x.{ident(start)} <= a."@t"'
+    return f"ASOF JOIN {questions.moments} a ON {on}"
+
+
+def _left(questions: Questions) -> str:
+    """Return SQL that joins to rows ``x`` the first question ``b`` after their ``"@stop"``."""
+    return f'ASOF LEFT JOIN {questions.moments} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"'
 
 
 def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
@@ -353,8 +370,7 @@ def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
     listed = ", ".join(f"x.{name}" for name in sorted(carried))
     return (
         f'SELECT {listed}, a."@q" AS "@from", b."@q" AS "@to"\nFROM ({stretches}) x\n'
-        f'ASOF JOIN {questions.moments} a ON x."@kid" = a."@kid" AND x."@begin" <= a."@t"\n'
-        f'ASOF LEFT JOIN {questions.moments} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"\n'
+        f"{_entered(questions, '@begin')}\n{_left(questions)}\n"
         f'WHERE b."@q" IS NULL OR a."@q" < b."@q"'
     )
 
@@ -372,8 +388,7 @@ def _per_question(
         f"WITH spans AS (\n"
         f'  SELECT x.*, k."@end", unnest(range(x."@from", coalesce(b."@q", k."@end"))) AS "@at"\n'
         f"  FROM ({rows}) x JOIN {questions.keys} k USING (\"@kid\")\n"
-        f"  ASOF LEFT JOIN {questions.moments} b "
-        f'ON x."@kid" = b."@kid" AND x."@stop" < b."@t"),\n'
+        f"  {_left(questions)}),\n"
         f"seen AS (\n"
         f'  SELECT s.*, q."@t" FROM spans s JOIN {questions.relation} q ON q."@q" = s."@at"),\n'
         f"neighbours AS (\n  SELECT *, {after}\n  FROM seen)\n"
@@ -392,7 +407,7 @@ def _begun(build: Builder, questions: Questions, events: str, start: str, subjec
         build.made[made] = build.step(
             "begun",
             f'SELECT x.*, a."@q" AS "@from"\nFROM (SELECT *, {start} AS "@start" FROM {events}) x\n'
-            f'ASOF JOIN {questions.moments} a ON x."@kid" = a."@kid" AND x."@start" <= a."@t"',
+            f"{_entered(questions, '@start')}",
             f"{subject}: the first question that sees each row",
         )
     return build.made[made]

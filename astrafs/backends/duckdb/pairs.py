@@ -36,9 +36,13 @@ def by_shape(inputs: Sequence[Input]) -> list[list[Input]]:
             for bound in (row.latest, row.earliest)
         )
         shape = (
-            (entry.values, entry.present, entry.by, entry.aggregate.each, entry.prepare, bounds)
-            + (_per_value(entry), row.newest, row.keep_nulls, _cells(entry), _vector(entry))
-        )
+            entry.values,
+            entry.present,
+            entry.by,
+            entry.aggregate.each,
+            entry.prepare,
+            bounds,
+        ) + (_per_value(entry), row.newest, row.keep_nulls, _cells(entry), entry.adds_vectors)
         found.setdefault(shape, []).append(entry)
     return list(found.values())
 
@@ -111,8 +115,7 @@ def gather(
     # A step of its own: the engine casts lists fresh from an aggregate to arrays wrongly.
     return build.step(
         "answered",
-        f'SELECT q."@q",\n{columns}\n'
-        f'FROM {questions.relation} q LEFT JOIN {made} g USING ("@q")',
+        f'SELECT q."@q",\n{columns}\nFROM {questions.relation} q LEFT JOIN {made} g USING ("@q")',
         f"{subject}: for every question",
     )
 
@@ -132,12 +135,12 @@ def _gathered(
     layers = _Layers([first] if not runs.sql else [f"runs AS (\n{runs.sql})", first], "taken")
     if entry.aggregate.each:
         _unnest(layers, entry)
-    if _vector(entry):
+    if entry.adds_vectors:
         # Before the questions: the engine mixes up arrays and lists that pass an `unnest`.
         value = ident(entry.values[0])
         layers.add(
             "numbers",
-            f'SELECT * REPLACE (unnest({value}::FLOAT[])::DOUBLE AS {value}),\n'
+            f"SELECT * REPLACE (unnest({value}::FLOAT[])::DOUBLE AS {value}),\n"
             f'    generate_subscripts({value}::FLOAT[], 1) AS "@place"\n  FROM {{}}',
         )
     if row.cells is not None:
@@ -187,9 +190,8 @@ def _taken(runs: Runs, entry: Input) -> str:
     columns = ['"@kid"', '"@from"', '"@to"', '"@ord"', '"@e"', *values]
     by = f', {ident(entry.by)} AS "@by"' if entry.by else ""
     where = entry.condition()
-    return (
-        f"SELECT {', '.join(columns)}{by}\n"
-        f"  FROM {runs.relation}" + (f" WHERE {where}" if where else "")
+    return f"SELECT {', '.join(columns)}{by}\n  FROM {runs.relation}" + (
+        f" WHERE {where}" if where else ""
     )
 
 
@@ -248,7 +250,7 @@ def _group(
     key: str,
 ) -> None:
     """Make one row per question of the gathered rows."""
-    place = ', "@place"' if _vector(shape[0]) else ""
+    place = ', "@place"' if shape[0].adds_vectors else ""
     values = ",\n".join(
         f"    -- {shown(build, one.aggregate)}\n    {_value(one)} AS {ident(names[one.aggregate])}"
         for one in shape
@@ -289,7 +291,7 @@ def _value(entry: Input) -> str:
             falling = row.order is Order.FALLING
             function, sign = ("arg_min", "-") if falling else ("arg_max", "")
             return f'{function}({inputs[0]}, row({inputs[1]}, {sign}"@ord"))'
-        case Class.INVERTIBLE if _vector(entry):
+        case Class.INVERTIBLE if entry.adds_vectors:
             count = "count(*)" if entry.aggregate.function == "mean" else "1"
             whole = f"sum(trunc({inputs[0]})::HUGEINT)"
             rest = f"sum((({inputs[0]} - trunc({inputs[0]})) * {2**86}::DOUBLE)::HUGEINT)"
@@ -322,15 +324,11 @@ def _filled_up(entry: Input, names: dict[ir.Aggregate, str]) -> str:
 
 
 def _of_nothing(entry: Input) -> str:
-    return {0: "0", False: "FALSE", True: "TRUE"}[entry.row.empty]
+    return str(entry.row.empty).upper()
 
 
 def _per_value(entry: Input) -> bool:
     return entry.row.per_value or entry.row.kind is Class.DISTINCT
-
-
-def _vector(entry: Input) -> bool:
-    return any(type_.kind is Kind.VECTOR for type_ in entry.types)
 
 
 def _cells(entry: Input) -> str:

@@ -7,6 +7,7 @@ it in and compute columns for it as for any row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.layers import Layers
@@ -39,7 +40,7 @@ def request_rows(
     def of_request(expr: ir.Expr) -> ir.Expr:
         for stream in streams:
             made = {column.name: column.expression for column in stream.columns}
-            expr = transform(expr, lambda node, made=made: _made(node, made))
+            expr = transform(expr, partial(_made, made))
         return expr
 
     conditions = [stream.where for stream in reversed(streams) if stream.where is not None]
@@ -61,7 +62,9 @@ def request_rows(
     layers = Layers(leaves)
     for name, (expr, where) in values.items():
         layers.add(name, expr, where=where)
-    chosen = f"(SELECT * FROM {filters.rows(relation)}\nWHERE {' AND '.join(wanted)})"
+    scratch = ", ".join(map(ident, filters.scratch))
+    rest = f" EXCLUDE ({scratch})" if scratch else ""
+    chosen = f"(SELECT *{rest} FROM {filters.rows(relation)}\nWHERE {' AND '.join(wanted)})"
     listed = "".join(f", {ident(name)}" for name in values)
     return (
         f'SELECT "@kid", "@t" AS "@e", "@t" AS "@k"{listed}, "@q" AS "@own"\n'
@@ -69,7 +72,8 @@ def request_rows(
     )
 
 
-def _made(node: ir.Expr, made: Mapping[str, ir.Expr]) -> ir.Expr:
+def _made(made: Mapping[str, ir.Expr], node: ir.Expr) -> ir.Expr:
+    """Return the expression of a computed column in its place."""
     return made.get(node.name, node) if isinstance(node, ir.Column) else node
 
 

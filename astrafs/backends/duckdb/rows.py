@@ -82,7 +82,7 @@ def _revisions(build: Builder, source: ir.Source) -> str:
 
 
 def _union(build: Builder, union: ir.Union) -> str:
-    """Put the members' rows together; ``"@place"`` counts the sources below, in the members' order."""
+    """Put the members' rows together; ``"@place"`` counts the sources below, member by member."""
     columns = ", ".join(ident(name) for name in sorted(columns_read(build, union.name)))
     selects, first = [], 0
     for member in union.members:

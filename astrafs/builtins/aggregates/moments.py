@@ -94,9 +94,7 @@ def _power(name: str, power: int, doc: str, *examples: Example) -> AggregateFunc
 
 def _product_prepare(types: Types, _constants: Constants) -> str:
     x, y = types
-    return (
-        f"af_products_{_letter(x)}{_letter(y)}({_value(x, '{0}')}, {_value(y, '{1}')})"
-    )
+    return f"af_products_{_letter(x)}{_letter(y)}({_value(x, '{0}')}, {_value(y, '{1}')})"
 
 
 def _product_states(types: Types) -> Texts:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from astrafs.diagnostics.model import Code
 
-
 if TYPE_CHECKING:
     ALL: dict[str, Code]
 

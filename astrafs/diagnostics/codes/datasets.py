@@ -84,9 +84,9 @@ dataset training view risk spine payments label disputed
 BAD_LABEL = Code(
     "AFS0334",
     "this cannot be a label of a dataset",
-    explain="""A label is a column of the spine row (usually one that `settles`, or is `known` later)
-or what is declared under `labels for`, looked up by a key of the row. Features are known at the
-row's time, so they belong into the view.""",
+    explain="""A label is a column of the spine row (usually one that `settles`, or is `known`
+later), or what is declared under `labels for`, looked up by a key of the row. Features are known at
+the row's time, so they belong into the view.""",
     bad=_BASE
     + """
 dataset training view risk spine payments label User[user_id].payments_7d
@@ -104,8 +104,8 @@ dataset training view risk spine payments label User[user_id].payments_next_7d
 BAD_SPLIT = Code(
     "AFS0335",
     "a split is no two instants in order",
-    explain="""`split train before A, test from B` puts the rows before A into one file and those from
-B on into another. A and B are timestamps or dates (midnight in UTC) known when compiling, and A is
+    explain="""`split train before A, test from B` puts the rows before A into one file and those
+from B on into another. A and B are timestamps or dates (midnight in UTC) known when compiling, and A is
 not after B. The rows between them are left out.""",
     bad=_BASE
     + """

@@ -381,8 +381,8 @@ dataset training
 SEES_THE_SPINE_ROW = Code(
     "AFS0512",
     "a feature of a dataset sees the row that it is asked about",
-    "Every row of the spine is an example at its own time t. A window `including now` over the same "
-    "source holds that row itself in training, and does not when serving: the row is not there yet "
+    "Every row of the spine is an example at its own time t. A window `including now` over the "
+    "same source holds that row itself in training, and does not when serving: it is not there yet "
     "when the question is asked. Leave out the rows at t, or make the request a row (`request R as "
     "ROWS`), which counts it alike in both.",
     bad=_SOURCE

@@ -189,8 +189,8 @@ larger one: most often a broken value, which an `expect` on the source would cat
 NO_MATURE_LABEL = Code(
     "AFS0970",
     "no label of the dataset is decided yet",
-    explain="""A label is decided some time after its row: when its column has settled, its window has
-passed, or its `known` column says. Until then it is null. At this `--as-of` that holds for every
-label of every row, so there is nothing to learn from.""",
+    explain="""A label is decided some time after its row: when its column has settled, its window
+has passed, or its `known` column says. Until then it is null. At this `--as-of` that holds for
+every label of every row, so there is nothing to learn from.""",
     runtime=True,
 )

@@ -37,12 +37,13 @@ TEST_COLUMN = Code(
     "AFS0380",
     "a row of a test does not fit its source",
     explain="""A row names the columns of its source. A nullable column may be left out and is null
-then; any other must have a value.""",
+then, and the `known` column, where the row is known at once. Of the others only those may be left
+out that no expectation of the test reads.""",
     bad=_BASE
     + """
 test "one payment" {
   payments {
-    { id: 1, user_id: 7, at: 2026-01-01T10:00:00Z }
+    { id: 1, amount: 5.0, at: 2026-01-01T10:00:00Z }
   }
   expect User[7].n at 2026-01-01T10:30:00Z == 1
 }

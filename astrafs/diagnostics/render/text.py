@@ -13,6 +13,8 @@ from astrafs.source import SourceFile
 
 MIN_WIDTH = 60
 PREVIEW_LINES = 12
+LONGEST_PREVIEW = 1_000
+"""Lines longer than this are not shown as a fix would make them."""
 
 _SGR = {
     Style.PLAIN: "",
@@ -147,8 +149,10 @@ def _fix(fix: Fix, files: Mapping[str, SourceFile], gutter: int, width: int) -> 
         file = files.get(path)
         if file is None:
             continue
-        yield blank
         rows = list(_changed(file, sorted(edits)))
+        if any(len(text) > LONGEST_PREVIEW for _, _, text in rows):
+            continue
+        yield blank
         for number, sign, text in rows[:PREVIEW_LINES]:
             style = Style.REMOVED if sign == "-" else Style.ADDED
             lead: Piece = (f"{number:>{gutter}} ", Style.FRAME)

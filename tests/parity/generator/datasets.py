@@ -83,7 +83,9 @@ def _spine_of_request(b: Builder, view: str) -> tuple[Rows, str] | None:
             value = lookups.key_expression(b, field.type.required(), pool)
         else:
             grown = grow(rng, [*pool, *literals(rng)], 10, b.tag)
-            value = pick(rng, grown, lambda made, kind=field.type: made.required() == kind.required())
+            value = pick(
+                rng, grown, lambda made, kind=field.type: made.required() == kind.required()
+            )
         if value is None or (value.type.nullable and not field.type.nullable):
             if not field.type.nullable:
                 return None

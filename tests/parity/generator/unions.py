@@ -15,9 +15,9 @@ def union(b: Builder) -> None:
     first = rng.choice(b.rows)
     alike = [one for one in b.rows if _identity(b, one) == _identity(b, first)]
     others = [one for one in alike if one.source != first.source]
-    bases = [first]
-    for _ in range(rng.choice((1, 1, 1, 2))):
-        bases.append(rng.choice(others if others and b.chance(0.7) else alike))
+    count = rng.choice((1, 1, 1, 2))
+    more = (rng.choice(others if others and b.chance(0.7) else alike) for _ in range(count))
+    bases = [first, *more]
     singles = [entity for entity in b.entities if len(entity.keys) == 1]
     shared: list[tuple[str, Type]] = [(b.name("c"), _value_type(b, first)) for _ in range(2)]
     entity = rng.choice(singles) if singles else None

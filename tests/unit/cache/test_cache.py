@@ -114,7 +114,9 @@ def test_readers_are_compiled_where_they_see_a_change(checker: Checker) -> None:
     texts["m1.afs"] = texts["m1.afs"].replace("7d", "9d")
     assert checker.check(texts) == []
     assert checker.compiled[-1] == {"m1", "m2", "shared", "reader"}, "a footprint is"
-    texts["m2.afs"] = texts["m2.afs"].replace("n2: int", "n2: float").replace("count()", "mean(1.0)")
+    texts["m2.afs"] = (
+        texts["m2.afs"].replace("n2: int", "n2: float").replace("count()", "mean(1.0)")
+    )
     assert [found.code.id for found in checker.check(texts)] != []
     assert {"m2", "reader"} <= set().union(*checker.compiled)
 
@@ -145,6 +147,20 @@ def test_an_error_in_one_module_and_its_mending(checker: Checker) -> None:
     assert checker.compiled == [{"m5", "shared"}]
 
 
+def test_a_name_that_is_nowhere(checker: Checker) -> None:
+    texts = project()
+    checker.check(texts)
+    texts["m5.afs"] = texts["m5.afs"].replace("count()", "count(where nothing > 1)")
+    assert [found.code.id for found in checker.check(texts)] == ["AFS0201"]
+    assert checker.compiled == [{"m5", "shared"}]
+    texts["m6.afs"] += "# nothing\n"
+    assert len(checker.check(texts)) == 1
+    assert len(checker.compiled) == 2, "the word stands elsewhere now, so all is compared"
+    texts["m6.afs"] = MODULE.format(6) + "wrong"
+    checker.check(texts)
+    assert len(checker.compiled) == 2, "a damaged file may declare it"
+
+
 def test_a_feature_declared_twice_and_modules_that_come_and_go(checker: Checker) -> None:
     texts = project()
     checker.check(texts)
@@ -168,7 +184,12 @@ def cache_file(root: Path) -> Path:
 def test_what_lies_in_the_project(checker: Checker) -> None:
     checker.check(project())
     names = sorted(path.relative_to(checker.root).as_posix() for path in checker.root.rglob("*"))
-    assert names == [".astrafs", ".astrafs/.gitignore", ".astrafs/cache", ".astrafs/cache/check.json"]
+    assert names == [
+        ".astrafs",
+        ".astrafs/.gitignore",
+        ".astrafs/cache",
+        ".astrafs/cache/check.json",
+    ]
     assert (checker.root / ".astrafs" / ".gitignore").read_text().endswith("\n*\n")
     document = json.loads(cache_file(checker.root).read_bytes().partition(b"\n")[2])
     assert sorted(document["records"]) == sorted(project())
@@ -216,7 +237,9 @@ def test_another_compiler_starts_anew(checker: Checker, monkeypatch: pytest.Monk
     assert checker.compiled == []
 
 
-def test_the_compilers_name_follows_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_compilers_name_follows_its_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "astrafs").mkdir()
     module = tmp_path / "astrafs" / "rules.py"
     module.write_text("A = 1\n")
@@ -228,7 +251,9 @@ def test_the_compilers_name_follows_its_files(monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.parametrize("linked", [".astrafs", ".astrafs/cache", ".astrafs/cache/check.json"])
-def test_links_are_not_followed(linked: str, checker: Checker, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_links_are_not_followed(
+    linked: str, checker: Checker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     place = checker.root / linked
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -278,7 +303,9 @@ def _check_often(root: str, seed: int) -> bool:
 
 def test_processes_side_by_side(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.starmap(_check_often, [(str(tmp_path), seed) for seed in range(3)]) == [True] * 3
+        assert (
+            pool.starmap(_check_often, [(str(tmp_path), seed) for seed in range(3)]) == [True] * 3
+        )
     assert [path.name for path in cache_file(tmp_path).parent.iterdir()] == ["check.json"]
 
 
@@ -304,7 +331,7 @@ def test_limits_are_those_of_the_passes() -> None:
     from astrafs.resolve import expand, repeats
 
     pictures = next(one for one in dataclasses.fields(Facts) if one.name == "pictures")
-    assert incremental.MOST_PROBLEMS == pictures.default
+    assert pictures.default == incremental.MOST_PROBLEMS
     assert (incremental.MOST_FEATURES, incremental.MOST_REPEATS) == (
         expand.MAX_FEATURES,
         repeats.MAX_REPEATS,

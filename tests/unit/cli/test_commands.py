@@ -367,7 +367,7 @@ def test_an_internal_error_is_coded(shop: Path, cli: Cli, monkeypatch: pytest.Mo
         raise RuntimeError("the moon is full")
 
     assert shop.is_dir()
-    monkeypatch.setattr("astrafs.driver.compile_project", broken)
+    monkeypatch.setattr("astrafs.driver.check_program", broken)
     found = cli("check")
     assert found.code == 70
     assert "error[AFS0001]" in found.err
@@ -384,7 +384,7 @@ def test_an_interrupt_is_one_line(shop: Path, cli: Cli, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     assert shop.is_dir()
-    monkeypatch.setattr("astrafs.driver.compile_project", interrupted)
+    monkeypatch.setattr("astrafs.driver.check_program", interrupted)
     found = cli("check")
     assert (found.code, found.out) == (130, "")
     assert found.err.strip() == "interrupted; nothing was written"

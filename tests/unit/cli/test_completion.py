@@ -88,19 +88,23 @@ def test_features_made_by_templates_are_known_once_checked(tmp_path: Path, cli: 
     assert offered("astrafs explain User.", tmp_path) == ["User.rows"]
     assert cli("check", tmp_path).code == 0
     assert offered("astrafs explain User.", tmp_path) == ["User.n_1h", "User.n_7d", "User.rows"]
-    (tmp_path / "a.afs").write_bytes((tmp_path / "a.afs").read_bytes() + b"features for User { \xff")
+    (tmp_path / "a.afs").write_bytes(
+        (tmp_path / "a.afs").read_bytes() + b"features for User { \xff"
+    )
     assert offered("astrafs explain User.", tmp_path) == []
 
 
 def test_zsh_gets_values_with_their_help(tmp_path: Path) -> None:
     done = ask("zsh", "astrafs fm", tmp_path)
-    assert done.stdout.startswith("_arguments '*: :((\"fmt\":\"")
+    assert done.stdout.startswith('_arguments \'*: :(("fmt":"')
     assert ask("zsh", "astrafs check x", tmp_path).stdout == "_files\n"
 
 
 def test_fish_gets_values_with_their_help(tmp_path: Path) -> None:
     assert ask("fish", "astrafs fm", tmp_path).stdout.startswith("fmt\t")
-    assert ask("fish", "astrafs fm", tmp_path, _TYPER_COMPLETE_FISH_ACTION="is-args").returncode == 0
+    assert (
+        ask("fish", "astrafs fm", tmp_path, _TYPER_COMPLETE_FISH_ACTION="is-args").returncode == 0
+    )
     missing = ask("fish", "astrafs check x", tmp_path, _TYPER_COMPLETE_FISH_ACTION="is-args")
     assert (missing.returncode, missing.stdout) == (1, "")
 
@@ -154,6 +158,10 @@ def test_the_script_for_bash_asks_and_offers(tmp_path: Path) -> None:
         '_astrafs_completion astrafs\necho "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(
-        ["bash", "--norc", "-c", script], env=environment, capture_output=True, check=True, text=True
+        ["bash", "--norc", "-c", script],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
     )
     assert done.stdout == "check\n"

@@ -133,6 +133,14 @@ def test_line_ends_and_a_byte_order_mark_stay(tmp_path: Path, cli: Cli) -> None:
     assert path.read_bytes() == b"\xef\xbb\xbf" + SAFE.replace("\n", "\r\n").encode()
 
 
+def test_a_link_stays_a_link(project: Path, cli: Cli) -> None:
+    (project / "a.afs").rename(project / "real.txt")
+    (project / "a.afs").symlink_to("real.txt")
+    cli("fix")
+    assert (project / "a.afs").is_symlink()
+    assert (project / "real.txt").read_text() == SAFE
+
+
 def test_a_file_that_cannot_be_written_is_a_diagnostic(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

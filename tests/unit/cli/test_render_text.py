@@ -289,3 +289,15 @@ def test_laid_out_text_is_as_wide_as_its_cells_say(line: str) -> None:
     assert cells[-1] == text_width(text)
     assert all(left <= right for left, right in pairwise(cells))
     assert all(cell_width(one) in (0, 1, 2) for one in text)
+
+
+def test_a_help_that_a_fix_shows_is_said_once() -> None:
+    file = SourceFile("a.afs", "a && b\n")
+    span = Span("a.afs", 2, 4)
+    code = Code("AFS0133", "operator", explain="")
+    found = code.at(span, "here").help("write `and`").help("or not")
+    found = found.fix("write `and`", Edit(span, "and"))
+    drawn = render([found], {"a.afs": file})
+    assert drawn.count("help: write `and`") == 1
+    assert "= help: or not" in drawn
+    assert "1 + a and b" in drawn

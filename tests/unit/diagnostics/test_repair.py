@@ -19,7 +19,7 @@ from tests.unit.diagnostics.test_codes import COMPILED, files_of
 WITH_FIX = frozenset(f"AFS{number:04}" for number in (
     101, 103, 104, 105, 106, 107, 108, 109, 115, 116, 118, 121, 125, 127, 128, 131, 132, 133,
     134, 135, 136, 137, 142, 201, 203, 204, 207, 208, 209, 212, 213, 214, 215, 301, 302, 306,
-    308, 310, 314, 315, 401, 407, 501, 502, 504, 505, 507, 508,
+    308, 310, 312, 314, 315, 401, 407, 501, 502, 504, 505, 507, 508,
 ))
 # fmt: on
 """Codes whose own ``bad`` program shows a fix."""

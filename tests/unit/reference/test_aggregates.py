@@ -21,9 +21,7 @@ from astrafs.values.errors import ValueFailure
 FLOATS = st.floats(-1e12, 1e12)
 
 
-def run(
-    name: str, values: list[Any], result: Type = FLOAT, constants: tuple[Any, ...] = ()
-) -> Any:
+def run(name: str, values: list[Any], result: Type = FLOAT, constants: tuple[Any, ...] = ()) -> Any:
     """Compute an aggregate over rows a second apart, asked a second after the last."""
     sides = AGGREGATES[name].inputs
     columns = tuple(ir.Column(f"x{place}", result) for place in range(sides))

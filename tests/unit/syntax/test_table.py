@@ -47,7 +47,9 @@ def test_the_grammar_is_strictly_clean() -> None:
 def test_a_stale_table_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = resources.load_table()
     stale = table_text().replace('"words":{', '"words":{"stale":"STALE",')
-    monkeypatch.setattr(resources, "table_text", lambda: stale.replace('"grammar":"', '"grammar":"0'))
+    monkeypatch.setattr(
+        resources, "table_text", lambda: stale.replace('"grammar":"', '"grammar":"0')
+    )
     resources.load_table.cache_clear()
     try:
         assert resources.load_table() == shipped

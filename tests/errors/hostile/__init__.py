@@ -1,0 +1,1 @@
+"""Projects that somebody would write to break the compiler, or what runs it."""
