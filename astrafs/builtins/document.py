@@ -11,7 +11,7 @@ from typing import Any
 
 from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.registry import FUNCTIONS, UNARY
-from astrafs.builtins.spec import AggregateFunction, Example, Function, Nulls
+from astrafs.builtins.spec import AggregateFunction, Class, Example, Function, Nulls
 from astrafs.typesys import duration_text
 
 _GROUPS = {
@@ -49,6 +49,24 @@ after the last.
 """
 
 
+_SUPPORT_HEAD = """\
+## Support
+
+The reference interpreter computes every builtin by its definition, DuckDB in SQL or in a kernel of
+ours where SQL has not the same bits on every machine. Both give the same values, to the last bit.
+Every aggregate works over every window, with `where`, `by` and `each`. With `by`, its rows are
+gathered whatever its class.
+"""
+
+_PLANS = {
+    Class.INVERTIBLE: "running totals",
+    Class.SEMIGROUP: "blocks of questions",
+    Class.ORDERED: "blocks of questions",
+    Class.DISTINCT: "running totals of different values",
+    Class.PAIRED: "gathered rows",
+}
+
+
 def render() -> str:
     """Return the page as Markdown."""
     return "\n".join(_lines())
@@ -64,6 +82,22 @@ def _lines() -> Iterator[str]:
     yield _AGGREGATE_HEAD
     for aggregate in AGGREGATES.values():
         yield from _aggregate(aggregate)
+    yield from _support()
+
+
+def _support() -> Iterator[str]:
+    """The table of builtins and backends."""
+    yield _SUPPORT_HEAD
+    yield "| builtin | reference | DuckDB |"
+    yield "|---|---|---|"
+    for row in FUNCTIONS.values():
+        if row.group in _GROUPS:
+            kernel = f"kernel `{row.kernel}`" if row.kernel else "SQL"
+            yield f"| `{usage(row).replace('|', chr(92) + '|')}` | exact | {kernel} |"
+    for aggregate in AGGREGATES.values():
+        call = f"{aggregate.name}({aggregate.params})"
+        yield f"| `{call}` over a window | exact | {_PLANS[aggregate.kind]} |"
+    yield ""
 
 
 def _function(row: Function) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from astrafs.builtins.scalars import (
     arithmetic,
     casts,
+    days,
     lists,
     logic,
     maps,
@@ -31,6 +32,7 @@ _ROWS = (
     *maps.ROWS,
     *vectors.ROWS,
     *times.ROWS,
+    *days.ROWS,
     *widening.ROWS,
 )
 

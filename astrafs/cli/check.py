@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,6 +79,10 @@ def run(
             help="Write the rows that show each leak as `test` blocks.",
         ),
     ] = None,
+    locked: Annotated[
+        bool,
+        typer.Option("--locked", help="Fail where astrafs.lock does not say what the sources say."),
+    ] = False,
     env: EnvOption = None,
     stdin_name: Annotated[
         str,
@@ -104,10 +109,13 @@ def run(
         "--save-counterexample": save_counterexample,
     }
     used = [name for name, value in extra.items() if value is not None]
+    used += ["--locked"] if locked else []
     if watch or not used:
         request = checking.Request(path, form, levels, env, stdin_name, not no_cache)
         return watching.watch(request, used) if watch else checking.check(request)
     compiled = compile_path(path, env, levels, stdin_name)
+    if locked:
+        compiled = _against_lock(compiled)
     if write_baseline is not None:
         return _write_baseline(compiled, write_baseline)
     known = None if baseline is None else _judged(compiled, baseline)
@@ -141,6 +149,16 @@ def _outcome(compiled: Compiled) -> Outcome:
         plan = compiled.program.plan
         counts = Counts(len(plan.sources), len(plan.features), len(plan.views))
     return Outcome(compiled.workspace, counts, compiled.diagnostics, compiled.files)
+
+
+def _against_lock(compiled: Compiled) -> Compiled:
+    """Add what the lock file says otherwise; a program with errors has nothing to compare."""
+    from astrafs.cli.plan import lock_problems
+
+    if compiled.program is None or compiled.has_errors:
+        return compiled
+    found = lock_problems(compiled, compiled.program)
+    return replace(compiled, diagnostics=(*compiled.diagnostics, *found))
 
 
 def _save_examples(found: Sequence[Diagnostic], path: Path) -> None:

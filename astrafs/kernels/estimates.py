@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from astrafs.builtins.aggregates.distributions import MOST_RANK, REGISTERS
 from astrafs.kernels.exact import REST_BITS, floats, integers, joined
 from astrafs.kernels.kernel import Kernel
 from astrafs.values import correct
+from astrafs.values.sketch import MOST_RANK, REGISTERS
 
 _ALPHA = Fraction(7213, 10_000) / (1 + Fraction(1079, 1000 * REGISTERS))
 

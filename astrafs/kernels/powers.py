@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from astrafs.builtins.aggregates.moments import FLOAT_DIGITS, INT_DIGITS, power_places
 from astrafs.kernels.exact import REST_BITS, floats, integers, joined, root
 from astrafs.kernels.kernel import Kernel
+from astrafs.values.digits import BITS, FLOAT_DIGITS, INT_DIGITS, power_places
 
-BITS = 28
 _MASK = np.uint64((1 << BITS) - 1)
 _UNIT = 1 << REST_BITS
 
@@ -147,10 +146,9 @@ def _digits(letter: str) -> int:
 def _power_sums(values: Sequence[int | None], letter: str, most: int) -> list[int]:
     """Return the number of values and the sums of their powers from 1 on."""
     totals = _Totals(values)
-    found = [totals.take(1)[0], totals.total(letter)]
-    for power in range(2, most + 1):
-        found.append(totals.places(power_places(_digits(letter), power)))
-    return found
+    digits = _digits(letter)
+    first = (totals.take(1)[0], totals.total(letter))
+    return [*first, *(totals.places(power_places(digits, power)) for power in range(2, most + 1))]
 
 
 def skewness(n: int, s1: int, s2: int, s3: int) -> float | None:

@@ -8,12 +8,13 @@ from functools import partial
 from astrafs.diagnostics.codes import leakage as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.leakage import counterexample
-from astrafs.leakage.facts import Facts, scene, source_label
+from astrafs.leakage.facts import Facts, expanded, scene, source_label
 from astrafs.leakage.reads import Use, feature_name, short, uses
 from astrafs.plan import ir
 from astrafs.plan.program import DatasetOrigin
 from astrafs.plan.text import timestamp_text
 from astrafs.plan.tree import walk
+from astrafs.source import Span
 from astrafs.temporal.late import Late, LateColumns
 from astrafs.typesys import duration_text
 
@@ -42,9 +43,12 @@ def _own_row(
 ) -> Iterator[Diagnostic]:
     spine = {times.source.name for times in facts.times[dataset.spine]}
     asked = _asked_at_t(facts, dataset)
+    told: set[Span] = set()  # a template says the same in each of its expansions
     for use in written:
         expr = use.expr
         if use.feature not in asked or not isinstance(expr, ir.Aggregate) or not _holds_now(expr):
+            continue
+        if use.place in told:
             continue
         for times in facts.times.get(expr.rows, ()):
             if times.source.name not in spine or times.least_lag > 0:
@@ -71,7 +75,8 @@ def _own_row(
                 "row: `request R as ROWS`, and `including request`"
             )
             story = partial(counterexample.own_row, scene(facts, expr, times))
-            yield facts.draw(found, story)
+            told.add(use.place)
+            yield facts.draw(expanded(found, use), story)
 
 
 def _holds_now(expr: ir.Aggregate) -> bool:

@@ -12,6 +12,7 @@ from astrafs.leakage.facts import Facts, path_note, scene
 from astrafs.leakage.reads import Use, feature_name, short, stream_parts, walk_with_origin
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin, walk
+from astrafs.source import Span
 from astrafs.temporal.footprint import Reading
 
 
@@ -21,13 +22,17 @@ def label_readers(facts: Facts) -> Iterator[Diagnostic]:
     labels = facts.labels
     if not labels:
         return
+    told: set[Span] = set()  # a template says the same in each of its expansions
     for feature in program.plan.features:
         written = program.features.get(feature.id)
         if written is None or feature.label:
             continue
         owner = feature_name(feature.id)
         for node, at in walk_with_origin(feature.expression, written.value):
-            if isinstance(node, ir.FeatureRef | ir.EntityLookup) and node.feature in labels:
+            if not isinstance(node, ir.FeatureRef | ir.EntityLookup) or at.span in told:
+                continue
+            if node.feature in labels:
+                told.add(at.span)
                 yield _reads_label(facts, node, at, owner, "feature", written.expansion)
     for stream in program.plan.streams:
         place = program.streams.get(stream.name)

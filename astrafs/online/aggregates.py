@@ -15,7 +15,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from astrafs.builtins.aggregates.distributions import INDEX_BITS, MOST_RANK, RANK_BITS
 from astrafs.kernels import powers
 from astrafs.kernels.estimates import estimate, nearest_single
 from astrafs.kernels.exact import REST_BITS, finish_mean, finish_variance
@@ -23,6 +22,7 @@ from astrafs.record import dataclass
 from astrafs.typesys import SECOND, Kind, Type
 from astrafs.values import correct, numbers
 from astrafs.values.errors import SUM_RANGE, ValueFailure
+from astrafs.values.sketch import INDEX_BITS, MOST_RANK, RANK_BITS
 
 GRID = 1 << REST_BITS
 _LIMIT = 2.0**90

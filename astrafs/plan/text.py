@@ -329,33 +329,37 @@ def _list(parts: list[_Part]) -> str:
 
 def literal_text(value: Any, made: Type) -> str:
     """Return a value as it is written in a program, ``made`` being its type."""
-    match value:
-        case tuple() if made.kind is Kind.MAP:
-            keys, items = zip(*value, strict=True) if value else ((), ())
-            texts = (
-                literal_text(side, list_of(part))
-                for side, part in zip((keys, items), made.parts, strict=True)
-            )
-            return f"map({', '.join(texts)})"
-        case tuple():
-            part = made.parts[0] if made.kind is Kind.LIST else FLOAT
-            return "[" + ", ".join(literal_text(item, part) for item in value) + "]"
+    if isinstance(value, tuple):
+        return _elements_text(value, made)
+    plain: ir.Value = value
+    match plain:
         case None:
             return "null"
         case bool():
-            return "true" if value else "false"
+            return "true" if plain else "false"
         case int() if made.kind is Kind.TIMESTAMP:
-            return timestamp_text(value)
+            return timestamp_text(plain)
         case int() if made.kind is Kind.DATE:
-            return _date_text(value)
+            return _date_text(plain)
         case int() if made.kind is Kind.DURATION:
-            return duration_text(value)
+            return duration_text(plain)
         case int() | Decimal() | float():
-            return str(value)
+            return str(plain)
         case str():
-            return dumps(value, ensure_ascii=False)
+            return dumps(plain, ensure_ascii=False)
         case bytes():
-            return f'bytes("{value.hex()}")'
+            return f'bytes("{plain.hex()}")'
+
+
+def _elements_text(value: tuple[Any, ...], made: Type) -> str:
+    if made.kind is Kind.MAP:
+        texts = (
+            _elements_text(tuple(entry[place] for entry in value), list_of(part))
+            for place, part in enumerate(made.parts)
+        )
+        return f"map({', '.join(texts)})"
+    part = made.parts[0] if made.kind is Kind.LIST else FLOAT
+    return "[" + ", ".join(literal_text(item, part) for item in value) + "]"
 
 
 def timestamp_text(micros: int) -> str:

@@ -436,7 +436,7 @@ _OF_ROWS: dict[str, Callable[[Values, Asked], Any]] = {
     "nth_last_row": _nth_last,
 }
 
-INPUTS = {name: 2 for name in ("corr", "covar", "covar_pop", "argmin", "argmax")}
+INPUTS = dict.fromkeys(("corr", "covar", "covar_pop", "argmin", "argmax"), 2)
 """How many arguments are inputs, where it is not one; the others are constants."""
 
 SUMMED = frozenset(

@@ -37,8 +37,8 @@ class Row:
     """One row. ``event`` is e and ``known`` is k (microseconds; both None in a static table).
 
     ``compute`` gives the value of a stream's computed column when it is first read.
-    ``revisions`` is there where the row is one of the revisions of an event. ``places`` are those of
-    its members in the unions that it comes through, the last union first.
+    ``revisions`` is there where the row is one of the revisions of an event. ``places`` are those
+    of its members in the unions that it comes through, the last union first.
     """
 
     values: Values

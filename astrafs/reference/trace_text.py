@@ -73,14 +73,17 @@ def _reading_title(reading: Reading) -> str:
 
 def _table(verdicts: Sequence[Verdict]) -> list[str]:
     """Return one line per row: in or out, its time, its columns, the reason."""
+    # A request that is a row has some of the columns only.
+    names = list(dict.fromkeys(name for verdict in verdicts for name, _, _ in verdict.cells))
+    shown = [{cell[0]: _cell(cell) for cell in verdict.cells} for verdict in verdicts]
     rows = [
         (
             "in " if verdict.inside else "out",
             "" if verdict.event is None else timestamp_text(verdict.event),
-            *(_cell(cell) for cell in verdict.cells),
+            *(cells.get(name, "") for name in names),
             verdict.reason,
         )
-        for verdict in verdicts
+        for verdict, cells in zip(verdicts, shown, strict=True)
     ]
     if not rows:
         return []

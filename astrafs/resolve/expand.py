@@ -186,7 +186,8 @@ class Expander:
             self._check_imports(scope)
 
     def _expand_block(self, scope: ModuleScope, tree: ast.FeaturesDecl) -> None:
-        entity = resolve_name(scope, tree.entity, ENTITIES, self.symbols, self.sink)
+        kinds = (SymbolKind.ENTITY,) if tree.labels else ENTITIES  # a request has no future
+        entity = resolve_name(scope, tree.entity, kinds, self.symbols, self.sink)
         if entity is None:
             return
         block = _Block(scope, entity, tree)

@@ -139,7 +139,7 @@ def loaded(
     steps = Steps(request.progress, len(script.inputs) + len(script.steps) + 2)
     with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
         session.set_as_of(as_of)
-        for name in script.kernels:
+        for name in KERNELS.keys() & script.kernels:  # a text of the program may look like one
             kernel = KERNELS[name]
             session.add_function(name, kernel.run, kernel.params, kernel.result)
         readers: dict[str, SourceReader] = {}

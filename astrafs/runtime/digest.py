@@ -111,6 +111,7 @@ def _add(digest: Any, array: pa.Array) -> None:
         _add_numbers(digest, pc.list_value_length(array).cast(pa.int64()))
         return _add(digest, array.flatten())
     if pa.types.is_map(kind):
+        array = array.drop_null()  # what lies under a null does not matter
         offsets = array.offsets.to_numpy()
         digest.update(np.diff(offsets).astype("<i8").tobytes())
         first, last = int(offsets[0]), int(offsets[-1])

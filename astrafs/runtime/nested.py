@@ -49,6 +49,8 @@ def element_problems(type_: Type, value: str, depth: int = 0) -> Iterator[tuple[
         case Kind.MAP:
             yield from _parts(type_.parts[0], f"map_keys({value})", "key", depth)
             yield from _parts(type_.parts[1], f"map_values({value})", "value", depth)
+        case _:
+            pass
 
 
 def _parts(part: Type, items: str, word: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -157,7 +157,7 @@ def find_view(plan: ir.Plan, name: str) -> ir.View:
                 f"name one: {listed}"
             )
         )
-    names = [one.name for one in (*plan.views, *plan.datasets)]
+    names = [view.name for view in plan.views] + [one.name for one in plan.datasets]
     short = [one.rsplit(".", 1)[-1] for one in names]
     near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
     missing = usage.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")

@@ -28,7 +28,7 @@ class ScriptRunner:
 
     def prepare(self, *kernels: str) -> None:
         """Make kernels callable."""
-        for name in kernels:
+        for name in KERNELS.keys() & kernels:  # a text of the program may look like one
             if name not in self._kernels:
                 kernel = KERNELS[name]
                 self.session.add_function(name, kernel.run, kernel.params, kernel.result)

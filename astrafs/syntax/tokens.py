@@ -224,7 +224,7 @@ def _foreign(
     if token == "--":
         if before and before[-1].type in OPERAND_END and before[-1].line == token.line:
             report.emit(found.help("write `- -x` for the difference of a negative value"))
-            return token.retyped("MINUS", "-"), 0
+            return token.moved("MINUS", "-", span.start, span.end), 0
         end = text.find("\n", span.end)
         end = end if end != -1 else len(text)
         report.emit(found.help("comments start with `#`").fix("use `#`", Edit(span, "#")))

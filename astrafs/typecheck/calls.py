@@ -15,7 +15,7 @@ from astrafs.diagnostics.model import Edit, Sink
 from astrafs.diagnostics.words import count
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
-from astrafs.resolve.collect import suggest, unsupported
+from astrafs.resolve.collect import suggest
 from astrafs.resolve.symbols import Symbol, SymbolKind
 from astrafs.source import Span
 from astrafs.syntax import ast
@@ -81,7 +81,17 @@ def _builtin(expr: ast.CallExpr, ctx: Context, want: Type | None) -> Typed:
 
 def _plain_arguments(expr: ast.CallExpr, ctx: Context) -> bool:
     if expr.each or expr.by is not None:
-        ctx.sink.emit(unsupported(expr.span, "`each`" if expr.each else "`by` in a call"))
+        word = "each" if expr.each else "by"
+        ctx.sink.emit(
+            type_codes.BAD_ARGUMENT.at(
+                expr.span if expr.by is None else expr.by.span,
+                "only aggregates go over rows",
+                title=f"`{expr.callee.text}` takes no `{word}`",
+            ).help(
+                "aggregate over a window: "
+                + ("`count(each xs) over 7d`" if expr.each else "`count() by x over 7d`")
+            )
+        )
         return False
     if expr.where is not None:
         ctx.sink.emit(

@@ -74,7 +74,6 @@ def fold(value: Typed, sink: Sink) -> Typed:
     return known(result, value.type.with_null(result is None), value.span)
 
 
-
 def computed(expr: ir.Expr) -> Any:
     """Return the value of an expression of constants; raises :class:`ValueFailure`."""
     match expr:

@@ -63,7 +63,7 @@ def _check_fields(info: EntityInfo, schema: RowSchema, env: Environment) -> None
                 codes.REQUEST_FIELD.at(
                     value.span,
                     "gives a row its time",
-                    title=f"field `{name}` of `{info.symbol.name}` would be the time of the request",
+                    title=f"field `{name}` of `{info.symbol.name}` would be the request's time",
                 )
                 .label(column.span, "declared here")
                 .help("remove it: a request happens at `t`")

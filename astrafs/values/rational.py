@@ -33,7 +33,7 @@ def nearest_root(value: Fraction) -> float:
 
 
 def nearest_single(value: Fraction | int) -> float:
-    """The 32-bit float nearest to ``value``, ties to even, as a float; OverflowError beyond them."""
+    """The float32 nearest to ``value``, ties to even, as a float; OverflowError beyond them."""
     exact = Fraction(value)
     first = nearest(exact)
     bits = struct.unpack("<q", struct.pack("<d", first))[0]

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def compiled(case: Case) -> dict[str, object]:
 def apart(case: Case) -> dict[str, object]:
     """Run ``compiled`` in a child process, whose memory nothing else has used."""
     out, into = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of the test runner
+        child = os.fork()
     if child == 0:
         status = 1
         try:

@@ -1,8 +1,8 @@
 """Datasets and unions with answers worked out by hand, on both engines.
 
 A case is a Markdown file of ``datasets/``: a program with one dataset, the files of its sources,
-and one block per split (``all``, or ``train`` and ``test``), of which the first says ``as_of=...``. An
-``error`` block instead says what a run reports.
+and one block per split (``all``, or ``train`` and ``test``), of which the first says
+``as_of=...``. An ``error`` block instead says what a run reports.
 """
 
 from __future__ import annotations

@@ -131,14 +131,13 @@ BUGS: tuple[Bug, ...] = (
         "where_dropped",
         _DUCKDB + "events.py",
         (
-            "                column(arg, node.where) for arg in "
-            "node.args[: AGGREGATES[node.function].inputs]\n"
-            "            ),\n"
+            "            tuple(column(arg, node.where) for arg in "
+            "node.args[: AGGREGATES[node.function].inputs]),\n"
             "            None if node.where is None else column(node.where),\n"
         ),
         (
-            "                column(arg) for arg in node.args[: AGGREGATES[node.function].inputs]\n"
-            "            ),\n"
+            "            tuple(column(arg) for arg in "
+            "node.args[: AGGREGATES[node.function].inputs]),\n"
             "            None,\n"
         ),
         "an aggregate's own `where` is ignored",
@@ -365,8 +364,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "last_row_skips_nulls",
         "astrafs/builtins/aggregates/picks.py",
-        "        Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=True,",
-        "        Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=False,",
+        "Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=True,",
+        "Example((3, 1, None), None),\n        Example((), None),\n        keep_nulls=False,",
         "`last_row` skips nulls",
         "agg.last_row",
     ),
@@ -429,8 +428,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "known_keys_now",
         _DUCKDB + "compile.py",
-        "seen = '\"@k\"' if ahead else 'greatest(\"@k\", \"@e\" + 1)'",
-        "seen = '\"@k\"' if ahead else 'greatest(\"@k\", \"@e\")'",
+        'seen = \'"@k"\' if ahead else \'greatest("@k", "@e" + 1)\'',
+        'seen = \'"@k"\' if ahead else \'greatest("@k", "@e")\'',
         "a key is known at the very instant of its first event",
     ),
     Bug(

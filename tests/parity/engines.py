@@ -16,10 +16,9 @@ from astrafs.plan.tree import children, walk
 from astrafs.reference.aggregates import SUMMED, check_summed
 from astrafs.reference.interpreter import Interpreter, Question
 from astrafs.reference.rows import Row
-from astrafs.typesys import Kind
 from astrafs.values.errors import ValueFailure
 from tests.parity.compare import Failure, Outcome
-from tests.parity.model import Case, Data, arrow_array, arrow_type
+from tests.parity.model import Case, Data, arrow_array
 
 
 class RejectedError(Exception):
@@ -150,10 +149,8 @@ class Reference:
         unions = {union.name: union for union in self.plan.unions}
         places = list(row.places)
         while rows not in sources:
-            if rows in streams:
-                rows = streams[rows].base
-            else:
-                rows = unions[rows].members[places.pop(0)]
+            stream = streams.get(rows)
+            rows = stream.base if stream else unions[rows].members[places.pop(0)]
         return sources[rows]
 
     def _own_aggregates(self, view: ir.View) -> Iterator[ir.Aggregate]:
@@ -169,7 +166,7 @@ class Reference:
                     waiting.append(features[node.feature].expression)
 
     def stops(self, read: ir.Plan) -> frozenset[str]:
-        """Return the codes with which a row that ``read``, a part of the plan, reads may stop a run.
+        """Return the codes with which a row that ``read`` (part of the plan) reads may stop a run.
 
         An engine may compute a row's values before it knows whether a question sees the row, so a
         value that is impossible there may stop it although no answer depends on it.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from astrafs.builtins.scalars.times import UNITS
+from astrafs.builtins.scalars.days import UNITS
 from astrafs.typesys import BOOL, DURATION, FLOAT, INT, STRING, Kind, Type, list_of, vector_of
 from tests.parity import builtin_table, values
 

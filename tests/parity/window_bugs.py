@@ -35,9 +35,9 @@ WINDOW_BUGS: tuple[Bug, ...] = (
     Bug(
         "cut_keeps_itself",
         _WINDOWS,
-        "stays = f'{cut} AND",
-        "stays = f'{cut} IS NULL AND",
-        "of revised rows, others than those of the condition cut a `since last` window",
+        'f"{_ORDER} ROWS BETWEEN CURRENT ROW',
+        'f"{_ORDER} ROWS BETWEEN 1 FOLLOWING',
+        "the row that cuts is in the `since last` window itself",
         "window.since_last",
     ),
     Bug(
@@ -65,11 +65,11 @@ WINDOW_BUGS: tuple[Bug, ...] = (
         "window.session",
     ),
     Bug(
-        "late_session_in_one_piece",
+        "late_session_of_one",
         _WINDOWS,
-        "OVER {later} <= {min(window.gap, _AGES)}",
-        "OVER {later} >= 0",
-        "of rows that arrive late, those too far apart are in one session",
+        'max("@e") OVER (PARTITION BY "@kid", "@chain") + {gap}',
+        '"@e" + {gap}',
+        "of rows that arrive late, one leaves its session once t is the gap away",
         "window.session",
     ),
     Bug(

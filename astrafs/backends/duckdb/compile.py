@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from astrafs.backends.duckdb.builder import Builder
+from astrafs.backends.duckdb.expressions import row_expression
 from astrafs.backends.duckdb.features import evaluate, in_order
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.names import ident
@@ -25,7 +26,7 @@ from astrafs.plan.tree import walk
 
 Mode = Literal["spine", "known_keys", "grid"]
 
-_KERNEL = re.compile(r"\baf_[a-z0-9_]+")
+_KERNEL = re.compile(r"\baf_[a-z0-9_]+(?=\()")
 
 
 class NoKnownKeysError(Exception):
@@ -99,7 +100,12 @@ def answered(
 
 def finished(build: Builder, result: str, *others: str) -> Script:
     """Return the script of all steps so far; the relation ``result`` and ``others`` are kept."""
-    kernels = sorted({name for step in build.steps for name in _KERNEL.findall(step.sql)})
+    texts = [step.sql for step in build.steps]
+    # Contracts are judged while a source is read, before the first step.
+    texts += [
+        row_expression(expect) for name in build.inputs for expect in build.sources[name].expects
+    ]
+    kernels = sorted({name for text in texts for name in _KERNEL.findall(text)})
     return Script(
         steps=tuple(build.steps),
         inputs={name: tuple(sorted(used)) for name, used in sorted(build.inputs.items())},
@@ -177,8 +183,7 @@ def _known_keys(build: Builder, entity: ir.Entity, wanted: list[ir.FeatureId], g
     head = f"{listed}, " if parts else ""
     known = build.step(
         "known keys",
-        f'SELECT {head}min("@seen") AS "@seen", "@until"\nFROM ({union})\n'
-        f'GROUP BY {head}"@until"',
+        f'SELECT {head}min("@seen") AS "@seen", "@until"\nFROM ({union})\nGROUP BY {head}"@until"',
         f"{entity.name}: every key of a row, when it was first visible, and until when",
     )
     named = "".join(

@@ -90,9 +90,9 @@ class Input:
 
     @property
     def adds_vectors(self) -> bool:
-        """Whether it goes over vectors number by number; to a count they are values like others."""
+        """Whether it goes over vectors number by number; others take them as values."""
         vectors = any(type_.kind is Kind.VECTOR for type_ in self.types)
-        return vectors and self.aggregate.function != "count"
+        return vectors and self.row.kind is Class.INVERTIBLE and self.row.name != "count"
 
     @property
     def is_paired(self) -> bool:
@@ -175,9 +175,7 @@ def events_of(
     inputs = [
         Input(
             node,
-            tuple(
-                column(arg, node.where) for arg in node.args[: AGGREGATES[node.function].inputs]
-            ),
+            tuple(column(arg, node.where) for arg in node.args[: AGGREGATES[node.function].inputs]),
             None if node.where is None else column(node.where),
             column(node.window.condition) if isinstance(node.window, ir.SinceWindow) else "",
             "" if node.by is None else column(node.by, node.where),
@@ -311,7 +309,7 @@ def runs_of(
         sql = _stretches(questions, session_stretches(window, begun), carried - {'"@from"'})
     elif interval is None:
         rows = candidates(window, arrival, begun, cut)
-        sql = _per_question(questions, rows, window, cut, carried - {'"@from"'})
+        sql = per_question(questions, rows, window, cut, carried - {'"@from"'})
     elif interval.stop is None:
         sql = f'SELECT {listed}, NULL::BIGINT AS "@to"\nFROM {begun}'
     else:
@@ -375,7 +373,7 @@ def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
     )
 
 
-def _per_question(
+def per_question(
     questions: Questions, rows: str, window: ir.Window, cut: str, carried: set[str]
 ) -> str:
     """Return SQL for runs of one question each, of the ``rows`` that are in ``window`` there.
@@ -387,7 +385,7 @@ def _per_question(
     return (
         f"WITH spans AS (\n"
         f'  SELECT x.*, k."@end", unnest(range(x."@from", coalesce(b."@q", k."@end"))) AS "@at"\n'
-        f"  FROM ({rows}) x JOIN {questions.keys} k USING (\"@kid\")\n"
+        f'  FROM ({rows}) x JOIN {questions.keys} k USING ("@kid")\n'
         f"  {_left(questions)}),\n"
         f"seen AS (\n"
         f'  SELECT s.*, q."@t" FROM spans s JOIN {questions.relation} q ON q."@q" = s."@at"),\n'

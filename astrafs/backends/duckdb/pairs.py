@@ -36,13 +36,9 @@ def by_shape(inputs: Sequence[Input]) -> list[list[Input]]:
             for bound in (row.latest, row.earliest)
         )
         shape = (
-            entry.values,
-            entry.present,
-            entry.by,
-            entry.aggregate.each,
-            entry.prepare,
-            bounds,
-        ) + (_per_value(entry), row.newest, row.keep_nulls, _cells(entry), entry.adds_vectors)
+            *(entry.values, entry.present, entry.by, entry.aggregate.each, entry.prepare, bounds),
+            *(_per_value(entry), row.newest, row.keep_nulls, _cells(entry), entry.adds_vectors),
+        )
         found.setdefault(shape, []).append(entry)
     return list(found.values())
 
@@ -186,7 +182,10 @@ def _gathered(
 
 def _taken(runs: Runs, entry: Input) -> str:
     """The rows that take part, with the columns that are read of them."""
-    values = dict.fromkeys(ident(name) for name in entry.values)
+    counted = entry.aggregate.function == "count" and not entry.aggregate.each
+    values = dict.fromkeys(
+        f"TRUE AS {ident(name)}" if counted else ident(name) for name in entry.values
+    )
     columns = ['"@kid"', '"@from"', '"@to"', '"@ord"', '"@e"', *values]
     by = f', {ident(entry.by)} AS "@by"' if entry.by else ""
     where = entry.condition()
@@ -286,6 +285,8 @@ def _value(entry: Input) -> str:
         case Class.SEMIGROUP:
             return f"{row.merge}({inputs[0]})"
         case Class.ORDERED if row.order is Order.ROWS:
+            if types[0].is_nested:  # the engine's function takes a list for a bool, at times
+                return f"""arg_{row.merge}({{'v': {inputs[0]}}}, "@ord").v"""
             return f'arg_{row.merge}_null({inputs[0]}, "@ord")'
         case Class.ORDERED:
             falling = row.order is Order.FALLING

@@ -15,12 +15,8 @@ from astrafs.builtins.aggregates import rules
 from astrafs.builtins.aggregates.totals import COUNT, count_finish
 from astrafs.builtins.spec import AggregateFunction, Class, Constants, Example, Texts, Types
 from astrafs.typesys import Kind, Type
+from astrafs.values.sketch import HASH_BITS, INDEX_BITS, MOST_RANK, RANK_BITS
 
-INDEX_BITS = 12
-REGISTERS = 1 << INDEX_BITS
-HASH_BITS = 64
-RANK_BITS = HASH_BITS - INDEX_BITS
-MOST_RANK = RANK_BITS + 1
 _CELL_BITS = 6
 
 

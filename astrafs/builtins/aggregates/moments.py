@@ -13,10 +13,7 @@ from astrafs.builtins.aggregates import rules
 from astrafs.builtins.aggregates.totals import COUNT, REST, WHOLE, whole_number
 from astrafs.builtins.spec import AggregateFunction, Class, Constants, Example, Texts, Types
 from astrafs.typesys import INT, SECOND, Kind, Type
-
-FLOAT_DIGITS = 7
-INT_DIGITS = 3
-"""Digits of 28 bits of an input."""
+from astrafs.values.digits import FLOAT_DIGITS, INT_DIGITS, power_places
 
 
 def _digits(type_: Type) -> int:
@@ -49,11 +46,6 @@ def _power_prepare(power: int) -> Any:
         return f"af_powers{power}_{_letter(types[0])}({_value(types[0], '{0}')})"
 
     return prepare
-
-
-def power_places(digits: int, power: int) -> int:
-    """How many places the kernels give the ``power``-th power (2, 3, 4) of ``digits`` digits."""
-    return {2: 2 * digits - 1, 3: 3 * digits - 1, 4: 4 * digits - 1}[power]
 
 
 def _power_states(power: int) -> Any:

@@ -38,7 +38,7 @@ def _picked(name: str, doc: str, merge: str, *examples: Example, **more: Any) ->
     return AggregateFunction(
         name=name,
         params="x",
-        rule=rules.pick_rule,
+        rule=rules.row_pick_rule,
         kind=Class.ORDERED,
         empty=None,
         doc=doc,

@@ -204,6 +204,12 @@ def pick_rule(types: Types, _constants: Constants) -> Signature:
     return Signature(types, plain(types).optional())
 
 
+def row_pick_rule(types: Types, _constants: Constants) -> Signature:
+    """One value of any type, lists, maps and vectors too, which may be missing."""
+    arity(types, 1, "one value")
+    return Signature(types, types[0].optional())
+
+
 def best_rule(types: Types, _constants: Constants) -> Signature:
     arity(types, 2, "a value, and what is compared")
     if not types[1].is_ordered:

@@ -432,7 +432,8 @@ ROWS = (
         _split_rule,
         2,
         _split,
-        "CASE WHEN {1} = '' THEN [{0}] ELSE string_split({0}, {1}) END",
+        "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN {1} = '' THEN [{0}]"
+        " ELSE string_split({0}, {1}) END",
         "The parts of s between separators. An empty separator does not split.",
         Example('split("a,b,,c", ",")', ("a", "b", "", "c")),
         Example('split("", ",")', ("",)),

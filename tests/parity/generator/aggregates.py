@@ -12,7 +12,7 @@ from astrafs.typesys import DURATION, FLOAT, INT, Kind, Type
 from tests.parity.expressions import Ex, pick
 from tests.parity.generator.builder import Builder
 
-_COUNTS = (1, 1, 2, 3, 5, 40)
+_COUNTS = (1, 2, 2, 3, 5, 40)
 _SHARES = (0, 1, 0.0, 0.1, 0.25, 0.333, 0.5, 0.75, 0.95, 0.999)
 _SPANS = ("1us", "1s", "90m", "1d", "100d")
 _DURATIONS = {"1us": 1, "1s": 10**6, "90m": 5400 * 10**6, "1d": 86400 * 10**6}

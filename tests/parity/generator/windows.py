@@ -82,7 +82,9 @@ def _since_last(b: Builder, rows: Rows) -> str:
 
 def _session(b: Builder, rows: Rows) -> str:
     b.tag("window.session")
-    return f"session gap {duration_text(b.span(3) + rows.delay * b.rng.choice((1, 1, 2)))}"
+    gap = b.rng.choice((1, 2, 3, 5, 8)) * b.grain
+    b.ages += [gap, gap + 1]
+    return f"session gap {duration_text(gap + rows.delay * b.rng.choice((1, 1, 2)))}"
 
 
 def _forward(b: Builder, far: int) -> str:

@@ -228,13 +228,13 @@ def test_fmt_rewrites_files_and_says_how_many(shop: Path, cli: Cli) -> None:
     assert cli("fmt", "--check").code == 0
     program = shop / "shop.afs"
     neat = program.read_text()
-    program.write_text(neat.replace("  key order_id", "     key    order_id"))
+    program.write_text(neat.replace("  key  order_id", "     key    order_id"))
     untidy = program.read_text()
     checked = cli("fmt", "--check")
     assert (checked.code, checked.out) == (1, "shop.afs\n")
     shown = cli("fmt", "--diff")
     assert shown.code == 1
-    assert "\n-     key    order_id\n+  key order_id\n" in shown.out
+    assert "\n-     key    order_id\n+  key  order_id\n" in shown.out
     assert program.read_text() == untidy
     done = cli("fmt")
     assert (done.code, done.out, done.err) == (0, "", "1 of 1 file formatted\n")
@@ -544,7 +544,7 @@ def test_broken_data_is_shown_with_its_declaration(shop: Path, cli: Cli) -> None
     orders.write_text(orders.read_text() + "999,1,ten,false,2026-01-01T00:00:00Z\n")
     ended = cli(*BACKFILL, "-o", "o.csv")
     assert ended.code == 1
-    assert "  amount: decimal(10, 2)\n" in ended.err
+    assert "  amount:      decimal(10, 2)\n" in ended.err
     assert "order_id = 999, amount = ten, in `data/orders.csv`" in ended.err
 
 

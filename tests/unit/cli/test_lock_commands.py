@@ -114,3 +114,29 @@ def test_diff_of_git_revisions(shop: Path, cli: Cli) -> None:
     assert "no git revision `nowhere`" in unknown.err
     source.write_text("entity", "utf-8")
     assert cli("diff", "HEAD").code == 1
+
+
+def test_check_against_the_lock(shop: Path, cli: Cli) -> None:
+    missing = cli("check", "--locked")
+    assert missing.code == 1
+    assert "AFS0804" in missing.out
+    assert cli("check").code == 0
+    assert cli("apply", "--yes").code == 0
+    assert cli("check", "--locked").code == 0
+    source = next(path for path in shop.glob("*.afs") if "count()" in path.read_text("utf-8"))
+    source.write_text(source.read_text("utf-8").replace("count()", "-count()"), "utf-8")
+    assert cli("check").code == 0
+    changed = cli("check", "--locked")
+    assert changed.code == 1
+    assert "AFS0802" in changed.out
+    assert "make it version" in changed.out
+    told = json.loads(cli("check", "--locked", "--format", "json").out)
+    assert "AFS0802" in json.dumps(told)
+    for form in ("concise", "sarif", "github"):
+        found = cli("check", "--locked", "--format", form)
+        assert found.code == 1
+        assert "AFS0802" in found.out
+    source.write_text("entity", "utf-8")
+    broken = cli("check", "--locked")
+    assert broken.code == 1
+    assert "AFS08" not in broken.out

@@ -92,16 +92,6 @@ def test_aggregates_of_the_page_are_null_when_they_say_so(call: str, empty: str)
     assert codes(f"{call} over 7d", kind) == (["AFS0302"] if empty == "null" else [])
 
 
-@pytest.mark.parametrize(
-    ("value", "more"),
-    [
-        ("count() over 7d", "stream both from union(rows, rows) { }"),
-    ],
-)
-def test_what_is_not_run_yet_is_refused_by_name(value: str, more: str) -> None:
-    assert codes(value, more=more) == ["AFS0601"]
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_codes_and_links_of_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -24,11 +24,7 @@ TYPES: dict[type, Type] = {int: INT, float: FLOAT, bool: BOOL, type(None): INT, 
 
 @pytest.mark.parametrize(
     ("name", "example"),
-    [
-        (row.name, example)
-        for row in AGGREGATES.values()
-        for example in row.examples
-    ],
+    [(row.name, example) for row in AGGREGATES.values() for example in row.examples],
 )
 def test_aggregates_agree_with_their_examples(name: str, example: Example) -> None:
     given, expected, sides = example.given, example.value, AGGREGATES[name].inputs

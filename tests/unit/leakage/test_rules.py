@@ -193,6 +193,13 @@ AGGREGATES = [
     "count(where flag and amount > 100)",
     "count(where flag and t_minus(at) > 1)",
     "count(where (if flag then 1 else 2) == 1)",
+    "median(amount where flag)",
+    "collect(amount, 2 where flag)",
+    "nth_last(id, 1 where flag)",
+    "argmax(amount, id where flag)",
+    "count() by flag",
+    "sum(amount where flag) by kind",
+    "corr(amount, id where flag)",
 ]
 
 
@@ -211,14 +218,22 @@ def test_pictures_of_all_aggregates_show_a_change() -> None:
             "all": "bool",
             "first": 'enum("new", "used")?',
             "last": "int?" if "id" in aggregate else "bool?",
+            "median": "decimal(9, 2)?",
+            "argmax": "decimal(9, 2)?",
+            "nth_last": "int?",
+            "collect": "list[decimal(9, 2)]",
+            "corr": "float?",
         }.get(aggregate.split("(")[0], "int")
+        made = {"flag": "map[bool, int]", "kind": 'map[enum("new", "used"), decimal(38, 2)]'}.get(
+            aggregate.partition(" by ")[2], made
+        )
         lines.append(f"  ## A.\n  a{index:02}: {made} = {text} over 7d")
     head = HEAD.format(clauses="", flag="settles 60d")
     _, found = compiled(f"{head}\nfeatures for User from orders {{\n" + "\n".join(lines) + "\n}\n")
     assert [diagnostic.code.id for diagnostic in found] == ["AFS0502"] * len(AGGREGATES)
     for diagnostic, aggregate in zip(found, AGGREGATES, strict=True):
         outcome = diagnostic.picture.strip().splitlines()[-1]
-        if aggregate.startswith("stddev"):
+        if aggregate.startswith(("stddev", "corr")):
             assert "depends on it" in outcome
             continue
         values = outcome.split(" over 7d: ")[1]

@@ -124,9 +124,7 @@ def test_identities(old: str, new: str, features: bool, training: bool) -> None:
 def test_a_label_is_no_feature_of_the_same_text() -> None:
     plan = plan_of()
     name = ir.FeatureId("q.User", "next_7d")
-    features = tuple(
-        replace(one, label=False) if one.id == name else one for one in plan.features
-    )
+    features = tuple(replace(one, label=False) if one.id == name else one for one in plan.features)
     other = feature_identities(replace(plan, features=features))
     assert other[name] != feature_identities(plan)[name]
 

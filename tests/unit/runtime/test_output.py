@@ -169,7 +169,7 @@ def test_the_same_run_writes_the_same_bytes(
 def test_the_digest_is_of_the_content(root: Path) -> None:
     digests = {
         to_file(shop.program(), shop.place(root), REQUEST, root / f"o.{ending}").digest
-        for ending in ("parquet", "csv", "arrow")
+        for ending in ("parquet", "csv", "jsonl", "arrow")
     }
     assert len(digests) == 1
     other = replace(REQUEST, as_of="2026-01-03")

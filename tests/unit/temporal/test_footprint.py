@@ -84,9 +84,9 @@ features for User {
 """
 
 
-def program() -> Program:
+def program(more: str = "") -> Program:
     sink = Sink()
-    text = PROGRAM.replace("(alone ?? 0)", "alone")
+    text = PROGRAM.replace("(alone ?? 0)", "alone") + more
     compiled = compile_project((SourceFile("m.afs", text),), sink)
     assert compiled is not None
     assert [found.title for found in sink] == []
@@ -133,7 +133,7 @@ def test_no_sound_program_reads_the_future() -> None:
 
 
 def test_row_times() -> None:
-    times = row_times(program().plan)
+    times = {name: found for name, (found,) in row_times(program().plan).items()}
     assert times["m.orders"].not_before == {"at"}
     assert times["m.sent"].not_before == {"at", "sent_at", "paid_at"}
     assert not times["m.sent"].exact
@@ -148,6 +148,15 @@ def test_row_times() -> None:
     late = times["m.sent_late"]
     assert late.not_before >= {"at", "sent_at", "paid_at"}
     assert late.chain == ("m.sent_late", "m.sent", "m.orders")
+
+
+def test_row_times_of_a_union_are_those_of_every_way_down() -> None:
+    plan = program("\nstream twice from union(orders, due) {}\n").plan
+    times = row_times(plan)["m.twice"]
+    assert [(one.chain, one.least_lag) for one in times] == [
+        (("m.twice", "m.orders"), 0),
+        (("m.twice", "m.due", "m.orders"), 30 * D),
+    ]
 
 
 def test_report_lists_every_feature_once() -> None:

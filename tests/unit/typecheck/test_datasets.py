@@ -94,7 +94,8 @@ def only(text: str) -> ir.Dataset:
         ("dataset d view routes spine pay by dest, origin", ["dest", "origin"]),
         ("dataset d view shops spine pay", ["shop_id"]),
         (
-            "request R { shop: Shop? amount: float }\nfeatures for R {\n## F.\nf: float = amount\n}\n"
+            "request R { shop: Shop? amount: float }\n"
+            "features for R {\n## F.\nf: float = amount\n}\n"
             "view v for R { f }\ndataset d view v spine pay",
             ["shop_id", "to_float(amount)"],
         ),
