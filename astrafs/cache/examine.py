@@ -134,6 +134,7 @@ class _Maker:
                     self.names[reader].add(target.name)
                 else:
                     self.reads[reader].add(_module_of(target))
+        self.tags = {one.id: one.tags for one in program.plan.features if one.tags}
         self.features: dict[str, list[FeatureId]] = {name: [] for name in files}
         for symbol in analysis.symbols.all_features():
             self.features[symbol.module].append(symbol.id)
@@ -189,7 +190,7 @@ class _Maker:
 
     def _interface(self, tree: ast.Module, file: SourceFile) -> str:
         """Return the digest of what others see: all tokens but those of what features are made of,
-        and the features' footprints. Descriptions and comments are not among it.
+        and the features' footprints and tags. Descriptions and comments are not among it.
         """
         hidden = sorted(_values(tree), key=lambda span: span.start)
         parts: list[str] = []
@@ -204,6 +205,7 @@ class _Maker:
         assert footprints is not None
         for feature in self.features[tree.name]:
             parts += (str(feature), *_readings(footprints.features.get(feature, {})))
+            parts += self.tags.get(feature, ())
         return digest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 

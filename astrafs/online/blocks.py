@@ -85,8 +85,8 @@ class Codec:
                     )
                 table = reader.read_all()
             table.validate(full=True)
-            if table.schema != self._schema:
-                raise pa.ArrowInvalid("other columns")
+            if not table.schema.equals(self._schema):
+                raise pa.ArrowInvalid(f"other columns: {table.schema.to_string()}")
         except pa.ArrowException as error:
             raise AstrafsError(
                 codes.STORE_FAILED.nowhere("state in the store is damaged").note(str(error)[:200])

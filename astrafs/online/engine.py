@@ -20,6 +20,7 @@ from astrafs.plan import ir
 from astrafs.plan.tree import walk
 from astrafs.record import dataclass
 from astrafs.typesys import Kind
+from astrafs.values import numbers
 from astrafs.values.errors import SUM_RANGE, ValueFailure
 
 
@@ -126,7 +127,7 @@ class Session:
     def view(self, name: str, key: Key, t: int) -> tuple[Any, ...]:
         """Return the outputs of a view for one key (or the fields of one request) at ``t``."""
         entity, outputs = self.engine.view(name)
-        scope = self._scope(entity, key, t)
+        scope = self._scope(entity, tuple(map(_cleaned, key)), t)
         return tuple(output(scope) for output in outputs)
 
     def feature(self, feature: ir.FeatureId, key: Key, t: int) -> Any:
@@ -186,6 +187,17 @@ class Session:
     def _scope(self, entity: ir.Entity, key: Key, t: int) -> _Question:
         cells = {part.name: value for part, value in zip(entity.keys, key, strict=True)}
         return _Question(self, t, cells, {}, self.as_of)
+
+
+def _cleaned(value: Any) -> Any:
+    """Return a given value as the language knows it: a float is finite and never -0.0."""
+    match value:
+        case float():
+            return numbers.finite_or_null(value)
+        case tuple():
+            return tuple(map(_cleaned, value))
+        case _:
+            return value
 
 
 class _Aggregate:

@@ -56,6 +56,7 @@ class Layout:
         nodes = [
             node
             for feature in engine.plan.features
+            if not feature.label
             for node in walk(feature.expression)
             if isinstance(node, ir.Aggregate)
         ]
@@ -68,7 +69,7 @@ class Layout:
             for group in self.groups
         }
         self.names = {
-            group: _digest(identities[group.rows], repr(group.keys), repr(group.where))
+            group: _digest(group.rows, identities[group.rows], repr(group.keys), repr(group.where))
             for group in self.groups
         }
         self.ways: dict[str, list[tuple[Group, int, Way]]] = {}
@@ -286,19 +287,44 @@ class _Batch:
             self._changes[place] = codec.encode([*before, *new])
 
     def _add_to_groups(self, source: ir.Source, rows: Sequence[Cells]) -> None:
-        for group, place, way in self._layout.ways.get(source.name, ()):
-            added: dict[bytes, list[tuple[int, Cells]]] = {}
-            for cells in rows:
-                for head_key, event in self._homes(source, group, way, cells):
-                    added.setdefault(head_key, []).append((event, cells))
-            for head_key, new in added.items():
-                self._append(head_key, place, way, new)
+        ways = self._layout.ways.get(source.name, ())
+        added: list[dict[bytes, list[tuple[int, Cells]]]] = [{} for _ in ways]
+        for cells in rows:
+            earlier = self._earlier(source, cells) if source.revisions and ways else ()
+            for (group, _, way), homes in zip(ways, added, strict=True):
+                for head_key, new in self._homes(source, group, way, cells, earlier):
+                    pairs = ((self._event(source, way, one), one) for one in new)
+                    homes.setdefault(head_key, []).extend(pairs)
+        for (_, place, way), homes in zip(ways, added, strict=True):
+            for head_key, pairs in homes.items():
+                self._append(head_key, place, way, pairs)
+
+    def _earlier(self, source: ir.Source, cells: Cells) -> list[Cells]:
+        """Return the revisions of the same event that came before, and note this one."""
+        codec = self._layout.codecs[source.name]
+        place = b"v" + _row_key(source.name, tuple(cells[part] for part in source.key))[1:]
+        data = self._get(place)
+        found: list[Cells] = [] if data is None else list(codec.decode(data))
+        self._changes[place] = codec.encode([*found, cells])
+        return found
+
+    def _event(self, source: ir.Source, way: Way, cells: Cells) -> int:
+        row = self._layout.engine.rows.source_row(source, cells)
+        ended = through(way, row, self._seen.scope)
+        return row.event if ended is None else ended.event
 
     def _homes(
-        self, source: ir.Source, group: Group, way: Way, cells: Cells
-    ) -> list[tuple[bytes, int]]:
-        """Return the heads that a row goes to, with its event time: that of its key, and with
-        revisions those of earlier revisions too, which it supersedes there.
+        self,
+        source: ir.Source,
+        group: Group,
+        way: Way,
+        cells: Cells,
+        earlier: Sequence[Cells],
+    ) -> list[tuple[bytes, Sequence[Cells]]]:
+        """Return the heads that a row goes to, and what is to be added there.
+
+        A revision goes to the key of every revision of its event, as it may supersede them there;
+        a key that is new to the event gets the ``earlier`` ones too, as they may supersede it.
         """
         row = self._layout.engine.rows.source_row(source, cells)
         ended = through(way, row, self._seen.scope)
@@ -308,14 +334,16 @@ class _Batch:
             scope = self._seen.scope(ended.cells, ended.event)
             key = tuple(part(scope) for part in self._layout.parts[group])
             own = b"" if None in key else _head_key(name, key)
-        event = row.event if ended is None else ended.event
         if not source.revisions:
-            return [(own, event)] if own else []
-        place = b"k" + name + key_bytes(tuple(cells[part] for part in source.key))
+            return [(own, (cells,))] if own else []
+        way_name = ".".join((source.name, *(step.name for step in way.steps)))
+        place = b"k" + name + key_bytes((way_name, *(cells[part] for part in source.key)))
         before = [bytes.fromhex(one) for one in json.loads(self._get(place) or b"[]")]
-        homes = before if not own or own in before else [*before, own]
-        self._changes[place] = json.dumps([home.hex() for home in homes]).encode()
-        return [(home, event) for home in homes]
+        found: list[tuple[bytes, Sequence[Cells]]] = [(home, (cells,)) for home in before]
+        if own and own not in before:
+            found.append((own, (*earlier, cells)))
+            self._changes[place] = json.dumps([one.hex() for one in (*before, own)]).encode()
+        return found
 
     def _append(self, head_key: bytes, place: int, way: Way, rows: list[tuple[int, Cells]]) -> None:
         state = _Head.read(self._get(head_key))

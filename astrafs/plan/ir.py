@@ -291,6 +291,7 @@ class SourceColumn:
     zone: str = ""
     settles: int | None = None
     known_at: str = ""
+    tags: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +366,9 @@ class Stream:
 class Feature:
     """One version of one feature; ``depends`` in ``plan.graph`` is derived from ``expression``.
 
-    A ``label`` may look forward; only labels and datasets may refer to it.
+    A ``label`` may look forward; only labels and datasets may refer to it. ``tags`` are the
+    author's own, else those of what it reads. ``remove_after`` is the ISO date of the last day on
+    which a deprecated version may be used, empty without one.
     """
 
     id: FeatureId
@@ -376,6 +379,7 @@ class Feature:
     tags: tuple[str, ...] = field(default=(), compare=False)
     deprecated: str = field(default="", compare=False)
     label: bool = False
+    remove_after: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,12 +393,16 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The vector served for ``entity``: same names, order and types for training and serving."""
+    """The vector served for ``entity``: same names, order and types for training and serving.
+
+    No output may have a tag of ``forbids``.
+    """
 
     name: str
     entity: str
     outputs: tuple[Output, ...]
     doc: str = field(default="", compare=False)
+    forbids: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,13 @@ from astrafs.resolve.symbols import (
 )
 from astrafs.source import Span
 from astrafs.syntax import ast
+from astrafs.syntax.literals import Literal, read_numeric
 
 Loops = Mapping[str, ast.Expr]
 
 MAX_FEATURES = 10_000
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
 _CONST_HOPS = 64
 
@@ -277,6 +279,7 @@ class Expander:
             annotations.owner or block.scope.owner,
             annotations.tags,
             annotations.deprecated,
+            annotations.remove_after,
         )
         self._check_hygiene(symbol)
         self._declare(block, symbol)
@@ -375,14 +378,15 @@ class Annotations:
     """What the ``@`` lines above a feature say."""
 
     owner: str = ""
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     deprecated: str = ""
+    remove_after: str = ""
 
 
 def read_annotations(annotations: tuple[ast.Annotation, ...], sink: Sink) -> Annotations:
-    """Read ``@owner("x")``, ``@tags("a", "b")`` and ``@deprecated("why")``."""
-    owner, deprecated = "", ""
-    tags: tuple[str, ...] = ()
+    """Read ``@owner("x")``, ``@tags("a", "b")`` and ``@deprecated("why", remove_after="DATE")``."""
+    owner, deprecated, remove_after = "", "", ""
+    tags: tuple[str, ...] | None = None
     seen: dict[str, Span] = {}
     for annotation in annotations:
         name = annotation.name.text
@@ -394,6 +398,11 @@ def read_annotations(annotations: tuple[ast.Annotation, ...], sink: Sink) -> Ann
             )
             continue
         seen[name] = annotation.span
+        for given in annotation.named:
+            if name == "deprecated" and given.name.text == _REMOVE_AFTER:
+                remove_after = _date(given, sink)
+            elif name in _ANNOTATIONS:
+                _report_argument(given, name, sink)
         match name:
             case "owner" if _one_text(annotation, sink):
                 owner = annotation.args[0]
@@ -403,19 +412,40 @@ def read_annotations(annotations: tuple[ast.Annotation, ...], sink: Sink) -> Ann
                 pass
             case "tags":
                 tags = tuple(sorted(set(annotation.args)))
-                if not tags:
-                    sink.emit(
-                        codes.BAD_ANNOTATION.at(
-                            annotation.span, "no tag", title="`@tags` needs at least one text"
-                        )
-                    )
             case _:
                 found = codes.BAD_ANNOTATION.at(
                     annotation.name.span, "not known", title=f"unknown annotation `@{name}`"
                 )
-                known = ("owner", "tags", "deprecated")
-                sink.emit(suggest(found, name, known, annotation.name.span))
-    return Annotations(owner, tags, deprecated)
+                sink.emit(suggest(found, name, _ANNOTATIONS, annotation.name.span))
+    return Annotations(owner, tags, deprecated, remove_after)
+
+
+_ANNOTATIONS = ("owner", "tags", "deprecated")
+_REMOVE_AFTER = "remove_after"
+
+
+def _date(given: ast.NamedArg, sink: Sink) -> str:
+    """Return the ISO date that an argument gives, an empty text after reporting another."""
+    text = given.value.value
+    if _DATE.fullmatch(text) and isinstance(read_numeric(text), Literal):
+        return text
+    sink.emit(
+        codes.BAD_ANNOTATION.at(
+            given.value.span, "a date is wanted", title=f"`{_REMOVE_AFTER}` is no date"
+        ).help(f'write year, month and day: `{_REMOVE_AFTER}="2027-01-31"`')
+    )
+    return ""
+
+
+def _report_argument(given: ast.NamedArg, annotation: str, sink: Sink) -> None:
+    wanted = f'`@deprecated("use x", {_REMOVE_AFTER}="2027-01-31")`'
+    sink.emit(
+        codes.BAD_ANNOTATION.at(
+            given.name.span,
+            "not known",
+            title=f"`@{annotation}` takes no argument `{given.name.text}`",
+        ).help(f"the one argument with a name is that of {wanted}")
+    )
 
 
 def _one_text(annotation: ast.Annotation, sink: Sink) -> bool:

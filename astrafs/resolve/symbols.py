@@ -87,8 +87,11 @@ class FeatureSymbol:
     expansion: str
     doc: str
     owner: str
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] | None
+    """The author's own; None where there are none and those of what it reads count."""
     deprecated: str
+    remove_after: str = ""
+    """The ISO date of the last day on which a deprecated version may still be used."""
 
     @property
     def span(self) -> Span:

@@ -368,11 +368,21 @@ WindowExpr = (
 
 
 @dataclass(frozen=True, slots=True)
+class NamedArg:
+    """``remove_after="2027-01-01"`` in an annotation."""
+
+    name: Ident
+    value: StringLit
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
-    """``@owner("x")``, ``@tags("a", "b")``, ``@deprecated("use y")``."""
+    """``@owner("x")``, ``@tags("a", "b")``, ``@deprecated("use y", remove_after="2027-01-01")``."""
 
     name: Ident
     args: tuple[str, ...]
+    named: tuple[NamedArg, ...] = ()
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -483,6 +493,7 @@ class ColumnDecl:
     physical: StringLit | None = None
     settles: Expr | None = None
     known: Ident | None = None
+    tags: tuple[str, ...] = ()
     doc: str = ""
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -616,6 +627,7 @@ class ViewDecl:
     name: Ident
     entity: Ident
     items: tuple[ViewItem | ViewLoop, ...]
+    forbids: tuple[str, ...] = ()
     doc: str = ""
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 

@@ -183,6 +183,7 @@ class Builder(ExprBuilder):
             physical=found.get("from"),
             settles=found.get("settles"),
             known=found.get("known"),
+            tags=found.get("tags", ()),
             doc=self.doc(name),
             span=self.between(name, end),
         )
@@ -201,6 +202,9 @@ class Builder(ExprBuilder):
 
     def column_known(self, c: Children) -> Children:
         return ["known", c[0], self.lower_name(c[1]), self.place(c[1])]
+
+    def column_tags(self, c: Children) -> Children:
+        return ["tags", c[0], self.texts(c[1:]), self.place(c[-1])]
 
     def expect(self, c: Children) -> ast.Expect:
         return ast.Expect(c[1], self.between(c[0], c[1].span))
@@ -296,10 +300,24 @@ class Builder(ExprBuilder):
         mark, _, args, close = c
         at = mark.start_pos
         name = ast.Ident(mark[1:], Span(self.path, at + 1, mark.end_pos))
-        return ast.Annotation(name, args or (), self.between(mark, close or mark))
+        given = args or ()
+        return ast.Annotation(
+            name,
+            tuple(one for one in given if isinstance(one, str)),
+            tuple(one for one in given if isinstance(one, ast.NamedArg)),
+            self.between(mark, close or mark),
+        )
 
-    def annotation_args(self, c: Children) -> tuple[str, ...]:
-        return tuple(item.value for item in c if item.type == "STRING")
+    def annotation_args(self, c: Children) -> Children:
+        return [item for item in c if not isinstance(item, Token)]
+
+    def annotation_arg(self, c: Children) -> str:
+        text: str = c[0].value
+        return text
+
+    def named_arg(self, c: Children) -> ast.NamedArg:
+        span = self.between(c[0], c[2])
+        return ast.NamedArg(self.any_name(c[0]), self.string([c[2]]), span)
 
     def feature_loop(self, c: Children) -> ast.ForLoop:
         keyword, variable, _, values, _, items, close = c
@@ -307,14 +325,22 @@ class Builder(ExprBuilder):
         return ast.ForLoop(self.lower_name(variable), values.items, items, span)
 
     def view(self, c: Children) -> ast.ViewDecl:
-        keyword, name, _, entity, _, items, close = c
+        keyword, name, _, entity, forbids, _, items, close = c
         return ast.ViewDecl(
             self.lower_name(name),
             self.entity_name(entity),
             items,
+            forbids or (),
             self.doc(keyword),
             self.between(keyword, close),
         )
+
+    def forbid(self, c: Children) -> tuple[str, ...]:
+        return self.texts(c[2:])
+
+    def texts(self, c: Children) -> tuple[str, ...]:
+        """Return the values of the texts among tokens, each once, sorted."""
+        return tuple(sorted({item.value for item in c if item.type == "STRING"}))
 
     def view_items(self, c: Children) -> tuple[ast.ViewItem | ast.ViewLoop, ...]:
         return tuple(item for item in c if item is not None)

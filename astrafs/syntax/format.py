@@ -342,6 +342,8 @@ class _Printer:
             in_use = right == "RBRACE" and self._closes_use(token)
             empty = left == "LBRACE" and right == "RBRACE"
             return not (is_use or in_use or empty)
+        if inner == "LPAR" and "EQUAL" in (left, right):
+            return False
         if right == "LPAR":
             if left in ("NAME", "ANNOTATION"):
                 return False

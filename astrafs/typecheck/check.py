@@ -19,6 +19,7 @@ from astrafs.plan.program import (
     StreamOrigin,
     ViewOrigin,
 )
+from astrafs.plan.tags import tag_trails, with_tags
 from astrafs.resolve.symbols import Symbol, SymbolKind, Symbols
 from astrafs.source import SourceFile, Span
 from astrafs.typecheck.calls import declare_function
@@ -32,6 +33,7 @@ from astrafs.typecheck.order import constant_order, path_text
 from astrafs.typecheck.requests import declare_request_rows
 from astrafs.typecheck.sources import declare_source
 from astrafs.typecheck.streams import declare_stream, stream_order
+from astrafs.typecheck.tags import report_forbidden
 from astrafs.typecheck.tests import check_tests
 from astrafs.typecheck.views import check_view
 from astrafs.typecheck.windows import declare_window
@@ -93,6 +95,10 @@ def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink)
         tuple(sorted(datasets, key=lambda dataset: dataset.name)),
     )
     _report_cycles(plan, feature_origins, stream_origins, sink)
+    own = {one.id: one.tags for one in symbols.all_features() if one.tags is not None}
+    trails = tag_trails(plan, own)
+    plan = with_tags(plan, trails)
+    report_forbidden(plan, trails, view_origins, feature_origins, source_origins, sink)
     tests = check_tests(env, plan, source_origins)
     return Program(
         plan,

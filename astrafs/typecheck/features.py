@@ -109,9 +109,10 @@ class FeatureChecker:
             transform(value.expr, _in_hindsight) if symbol.block.labels else value.expr,
             symbol.doc,
             symbol.owner,
-            symbol.tags,
+            symbol.tags or (),
             symbol.deprecated,
             symbol.block.labels,
+            symbol.remove_after,
         )
         origin = FeatureOrigin(
             tree.name.span, tree.span, value.origin, symbol.module, symbol.expansion

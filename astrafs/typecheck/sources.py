@@ -161,7 +161,7 @@ class _SourceChecker:
         if tree.known is not None and self.known_at(tree.known):
             known_at = tree.known.text
         physical = tree.physical.value if tree.physical is not None else ""
-        return ir.SourceColumn(tree.name.text, type_, physical, zone, settles, known_at)
+        return ir.SourceColumn(tree.name.text, type_, physical, zone, settles, known_at, tree.tags)
 
     def zone(self, tree: ast.StringLit) -> str:
         """Check the zone of a local time, or the unit of one that counts from 1970."""

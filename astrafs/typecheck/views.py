@@ -60,7 +60,7 @@ def check_view(symbol: Symbol, env: Environment) -> tuple[ir.View, ViewOrigin] |
             if _is_new(output.name, item, taken, sink):
                 outputs.append(output)
                 origins.append(origin)
-    view = ir.View(symbol.qualified, entity.name, tuple(outputs), tree.doc)
+    view = ir.View(symbol.qualified, entity.name, tuple(outputs), tree.doc, tree.forbids)
     return view, ViewOrigin(symbol.span, tree.span, tuple(origins), symbol.module)
 
 

@@ -40,3 +40,55 @@ NOT_LOCKED = Code(
     "see what differs and `astrafs apply` to record it, and commit both files together.",
     runtime=True,
 )
+
+_TAGGED = """owner "risk@acme.test"
+
+entity User { user_id: int }
+
+## Sign-ups, one row each.
+source signups from parquet("signups.parquet") key signup_id time at {
+  signup_id: string
+  user_id: User
+  email: string tags "pii"
+  at: timestamp
+}
+
+features for User from signups {
+  ## The e-mail address of the last sign-up.
+  last_email: string? = last(email) over all
+  ## Sign-ups of the past week.
+  signups_7d: int = count() over 7d
+}
+"""
+
+FORBIDDEN_TAG = Code(
+    "AFS0805",
+    "a view has an output with a tag that it forbids",
+    "A feature has the tags of every column and feature that its values depend on, however "
+    "indirectly, unless it declares its own with `@tags(...)`. A view may forbid tags; then no "
+    "output may have one. Take the output out of the view, or declare the tags of a feature that "
+    "leaves nothing of what was tagged in its values: `@tags()` declares none.",
+    bad=_TAGGED
+    + """
+## What the model reads.
+view risk for User forbid tags "pii" {
+  signups_7d
+  last_email
+}
+""",
+    good=_TAGGED
+    + """
+## What the model reads.
+view risk for User forbid tags "pii" { signups_7d }
+""",
+)
+
+EXPIRED = Code(
+    "AFS0806",
+    "a feature version is past the date until which it may be used",
+    '`@deprecated("use x", remove_after="2027-01-31")` says that a version may be used until the '
+    "end of that day. `astrafs check --on 2027-02-01` makes an error of its definition and of "
+    "every use; without `--on` nothing depends on what day it is. Take out the uses, then the "
+    "definition; the lock file keeps what it was.",
+    runtime=True,
+)

@@ -63,7 +63,7 @@ def _constants(b: Builder, function: AggregateFunction) -> tuple[tuple[str, Type
             return ((str(share), INT if isinstance(share, int) else FLOAT, share),)
         case "half_life":
             text = rng.choice(_SPANS)
-        case _ if function.name == "slope" and b.chance(0.5):
+        case _ if function.name == "slope" and b.chance(0.8):
             text = rng.choice(_SPANS)
         case _:
             return ()
