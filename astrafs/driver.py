@@ -23,19 +23,22 @@ from astrafs.temporal.datasets import with_horizons
 from astrafs.temporal.footprint import Footprints
 from astrafs.temporal.maturity import with_maturity
 from astrafs.typecheck.check import BUILTIN_NAMES, check_program
+from astrafs.typecheck.context import NOTHING_OUTSIDE, Outside
 
 MAX_FILES = 2_000
 _SEGMENT = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-def compile_project(files: Sequence[SourceFile], sink: Sink) -> Program | None:
+def compile_project(
+    files: Sequence[SourceFile], sink: Sink, outside: Outside = NOTHING_OUTSIDE
+) -> Program | None:
     """Compile the ``.afs`` files of a project; every problem goes to ``sink``.
 
-    The order of ``files`` does not matter. Returns the program so far even where there are errors
+    The order of ``files`` does not matter. ``outside`` is what only diagnostics depend on. Returns the program so far even where there are errors
     (its faulty expressions have the ERROR type), and None only where there was nothing to build on.
     A plan without errors has been verified.
     """
-    analysis = analyse(files, sink)
+    analysis = analyse(files, sink, outside)
     if analysis is None:
         return None
     if not analysis.refused:
@@ -60,7 +63,9 @@ class Analysis:
     unused: tuple[Diagnostic, ...]
 
 
-def analyse(files: Sequence[SourceFile], sink: Sink) -> Analysis | None:
+def analyse(
+    files: Sequence[SourceFile], sink: Sink, outside: Outside = NOTHING_OUTSIDE
+) -> Analysis | None:
     """Run every pass over ``files``; None where there are too many of them."""
     parsed = parse_files(files, sink)
     if parsed is None:
@@ -68,7 +73,7 @@ def analyse(files: Sequence[SourceFile], sink: Sink) -> Analysis | None:
     by_path = {file.path: file for file in files}
     later = LaterSink.over(sink, by_path, parsed.heads)
     symbols = resolve(parsed, later)
-    program = check_program(symbols, by_path, later)
+    program = check_program(symbols, by_path, later, outside)
     program = replace(program, plan=with_horizons(program.plan))
     program = replace(program, tests=with_maturity(program.plan, program.tests, later))
     refused = frozenset(

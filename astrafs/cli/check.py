@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,8 @@ from astrafs.cli.checking import Outcome
 from astrafs.cli.console import Format
 from astrafs.cli.options import EnvOption
 from astrafs.cli.project import Compiled, compile_path, parse_levels
+from astrafs.diagnostics.codes import internal as usage
+from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.workspace import missing
 
@@ -83,6 +86,12 @@ def run(
         bool,
         typer.Option("--locked", help="Fail where astrafs.lock does not say what the sources say."),
     ] = False,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", metavar="DATE", help="Make errors of what is deprecated and past its date."
+        ),
+    ] = "",
     env: EnvOption = None,
     stdin_name: Annotated[
         str,
@@ -102,6 +111,10 @@ def run(
     Exits with 0 if there is no error, with 1 if there is one.
     """
     levels = parse_levels(deny or (), warn or (), allow or ())
+    if stdin_name and path != "-":
+        raise AstrafsError(checking.lonely_name())
+    if emit is not None and form is not Format.TEXT:
+        raise AstrafsError(usage.USAGE.nowhere(f"--emit does not go with --format {form}"))
     extra = {
         "--emit": emit,
         "--baseline": baseline,
@@ -110,10 +123,18 @@ def run(
     }
     used = [name for name, value in extra.items() if value is not None]
     used += ["--locked"] if locked else []
+    if write_baseline is not None and len(used) > 1:
+        others = " and ".join(name for name in used if name != "--write-baseline")
+        raise AstrafsError(
+            usage.USAGE.nowhere(f"--write-baseline does not go with {others}").help(
+                "it lists all problems of now, and shows nothing else"
+            )
+        )
+    used += ["--on"] if on else []
     if watch or not used:
         request = checking.Request(path, form, levels, env, stdin_name, not no_cache)
         return watching.watch(request, used) if watch else checking.check(request)
-    compiled = compile_path(path, env, levels, stdin_name)
+    compiled = compile_path(path, env, levels, stdin_name, _day(on))
     if locked:
         compiled = _against_lock(compiled)
     if write_baseline is not None:
@@ -149,6 +170,23 @@ def _outcome(compiled: Compiled) -> Outcome:
         plan = compiled.program.plan
         counts = Counts(len(plan.sources), len(plan.features), len(plan.views))
     return Outcome(compiled.workspace, counts, compiled.diagnostics, compiled.files)
+
+
+def _day(text: str) -> str:
+    """Return the date that ``--on`` gives; raises where it is none."""
+    if not text:
+        return ""
+    try:
+        found = datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        found = ""
+    if found != text:
+        raise AstrafsError(
+            usage.BAD_VALUE.nowhere(f"`--on`: `{text}` is no date").help(
+                "write year, month and day: `--on 2027-01-31`"
+            )
+        )
+    return text
 
 
 def _against_lock(compiled: Compiled) -> Compiled:

@@ -12,7 +12,7 @@ from astrafs.cache.records import Counts
 from astrafs.cache.store import NoStore, Store
 from astrafs.cli import console
 from astrafs.cli.console import Format
-from astrafs.cli.project import no_collection, read_path
+from astrafs.cli.project import explained, no_collection, read_path
 from astrafs.config import FILE_NAME, Levels, check_overrides, load_config
 from astrafs.diagnostics.model import Diagnostic, Sink
 from astrafs.diagnostics.render.excerpt import Style
@@ -70,8 +70,10 @@ def examine(request: Request) -> Outcome:
     config = load_config(workspace.root, request.env, sink)
     checked: Checked | None = None
     if workspace.files:
+        before = tuple(sink)
         with no_collection():
             checked = check_files(workspace.files, sink, _store(request, workspace))
+            sink = explained(workspace, before, sink, "")
     if checked is not None:
         check_overrides(config, checked.bindings, sink)
     files = {file.path: file for file in workspace.files}
@@ -79,6 +81,15 @@ def examine(request: Request) -> Outcome:
         files[config.file.path] = config.file
     found = tuple(request.levels.over(config.levels).apply(sink))
     return Outcome(workspace, None if checked is None else checked.counts, found, files)
+
+
+def lonely_name() -> Diagnostic:
+    """Say that ``--stdin-name`` was given without standard input."""
+    from astrafs.diagnostics.codes.internal import USAGE
+
+    return USAGE.nowhere("--stdin-name goes with `-`, standard input").help(
+        "write `astrafs check - --stdin-name PATH`, or leave it out"
+    )
 
 
 def _store(request: Request, workspace: Workspace) -> Store:

@@ -116,7 +116,7 @@ def _json(found: Description, footprint: Footprint) -> dict[str, object]:
                 "to": reading.interval.high,
                 "time": reading.clock or None,
                 "known": reading.known or "at once",
-                "lag": reading.lag,
+                "lag": reading.delay,
                 "ahead": reading.ahead,
                 "static": reading.static or None,
                 "via": list(reading.via),

@@ -16,8 +16,9 @@ from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan.errors import PlanError
+from astrafs.plan.ir import FeatureId
 from astrafs.registry.definitions import Definition, read_definition
-from astrafs.registry.lock import EMPTY, Lock, read_lock, write_lock
+from astrafs.registry.lock import EMPTY, REMOVED, Lock, read_lock, write_lock
 
 try:
     import fcntl
@@ -43,6 +44,17 @@ def load_lock(root: Path) -> Lock:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise AstrafsError(codes.BAD_LOCK_FILE.nowhere().note(str(reason).lower())) from None
+
+
+def removed_versions(root: Path) -> Mapping[FeatureId, str]:
+    """Return the removed feature versions of the lock with the ISO dates of their removal; none
+    where there is no readable lock.
+    """
+    try:
+        lock = load_lock(root)
+    except AstrafsError:
+        return {}
+    return {name: one.ended for name, one in lock.features.items() if one.status == REMOVED}
 
 
 def recall(root: Path, identity: str) -> Definition | None:

@@ -10,18 +10,33 @@ import tempfile
 from pathlib import Path
 
 from astrafs.cli import console
+from astrafs.cli.lockfile import FILE_NAME as LOCK_FILE
+from astrafs.config import FILE_NAME as PROJECT_FILE
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.source import SourceFile
+from astrafs.workspace import SUFFIX
 
 
 def deliver(text: str, output: Path | None) -> None:
-    """Write ``text`` to the file ``output``, or to standard output without one."""
-    if output is None:
+    """Write ``text`` to the file ``output``; to standard output without one, or for ``-``."""
+    if output is None or str(output) == "-":
         console.write(text)
-    else:
-        replace_file(output, text)
+        return
+    refuse_sources(output)
+    replace_file(output, text)
+
+
+def refuse_sources(path: Path) -> None:
+    """Raise where ``path`` is what people write by hand, and a result would replace it."""
+    by_hand = path.suffix == SUFFIX or path.name in (PROJECT_FILE, LOCK_FILE)
+    if by_hand and path.exists():
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere(f"`{path}` is a file of the project").help(
+                "name a file that may be replaced"
+            )
+        )
 
 
 def replace_file(path: Path, text: str) -> None:

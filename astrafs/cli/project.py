@@ -38,18 +38,27 @@ class Compiled:
 
 
 def compile_path(
-    path: str, env: str | None = None, levels: Levels | None = None, stdin_name: str = ""
+    path: str,
+    env: str | None = None,
+    levels: Levels | None = None,
+    stdin_name: str = "",
+    day: str = "",
 ) -> Compiled:
     """Read and compile the project of ``path``, or the text on standard input where ``path`` is
-    ``-``.
+    ``-``. ``day`` is the ISO date to judge deprecations by, empty to judge none.
     """
     from astrafs.driver import compile_project
+    from astrafs.typecheck.context import Outside
 
     sink = Sink()
     workspace = read_path(path, stdin_name, sink)
     config = load_config(workspace.root, env, sink)
     with no_collection():
-        program = compile_project(workspace.files, sink) if workspace.files else None
+        before = tuple(sink)
+        program = None
+        if workspace.files:
+            program = compile_project(workspace.files, sink, Outside(day))
+            sink = explained(workspace, before, sink, day)
     if program is not None:
         check_overrides(config, program.bindings, sink)
     effective = config.levels if levels is None else levels.over(config.levels)
@@ -60,12 +69,41 @@ def compile_path(
     return Compiled(workspace, config, program, found, files)
 
 
+_MISSING = ("AFS0201", "AFS0207", "AFS0209")
+"""Codes of references to features that are not there."""
+
+
+def explained(workspace: Workspace, before: Sequence[Diagnostic], sink: Sink, day: str) -> Sink:
+    """Return what a compilation found, with references to removed versions explained.
+
+    ``before`` was found ahead of it, ``sink`` holds all. The lock file is read only where
+    something is missing.
+    """
+    titles = [found.title for found in sink if found.code.id in _MISSING]
+    if not titles:
+        return sink
+    from astrafs.cli.lockfile import removed_versions
+
+    removed = removed_versions(workspace.root)
+    if not any(f"`{one.name}" in title for one in removed for title in titles):
+        return sink
+    from astrafs.driver import compile_project
+    from astrafs.typecheck.context import Outside
+
+    again = Sink()
+    again.extend(before)
+    compile_project(workspace.files, again, Outside(day, removed))
+    return again
+
+
 def read_path(path: str, stdin_name: str, sink: Sink) -> Workspace:
     """Read the project of ``path``, or standard input where it is ``-``, in place of the file
     ``stdin_name`` if that is given.
     """
     if path == "-":
         return read_stdin(sys.stdin.buffer, find_root(Path.cwd()), stdin_name, sink)
+    if not path:  # a variable of a script that is not set; the working directory is `.`
+        raise AstrafsError(_usage("the path is empty", "write `.` for this directory"))
     return open_workspace(Path(path), sink)
 
 

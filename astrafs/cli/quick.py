@@ -26,6 +26,8 @@ def plain_check(arguments: Sequence[str]) -> dict[str, list[str]] | None:
         if name is None or value is None:
             return None
         found[name].append(value)
+    if found["stdin_name"] and found["path"] != ["-"]:
+        return None
     if any(len(found[name]) > 1 for name in (*_ONCE, "path", "no_cache")):
         return None
     return found

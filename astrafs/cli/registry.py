@@ -117,6 +117,7 @@ def show(
             ("created", locked.created),
             ("removed", locked.ended),
             ("advice", locked.deprecated),
+            ("last day", locked.remove_after),
             ("tags", ", ".join(locked.tags)),
             ("identity", locked.identity),
         )

@@ -195,6 +195,12 @@ def _contract_reasons(before: Locked, after: Locked) -> tuple[str, ...]:
         )
         if old != new
     ]
+    if before.status != REMOVED and before.remove_after != after.remove_after:
+        reasons.append(
+            f"it may be used until {after.remove_after}"
+            if after.remove_after
+            else "it has no last day of use any more"
+        )
     if before.doc != after.doc:
         reasons.append("its description has changed")
     if before.deprecated and not after.deprecated:

@@ -40,7 +40,8 @@ class Locked:
     """One feature version as locked.
 
     ``created`` is the ISO date of its first lock, ``ended`` that of its removal (empty before).
-    ``status`` is one of :data:`STATUSES`, ``deprecated`` the author's advice. ``reads`` holds what
+    ``status`` is one of :data:`STATUSES`, ``deprecated`` the author's advice, ``remove_after`` the
+    ISO date of the last day of use. ``reads`` holds what
     it reads directly, names with identities.
     """
 
@@ -55,6 +56,7 @@ class Locked:
     deprecated: str
     reads: tuple[tuple[str, str], ...]
     ended: str = ""
+    remove_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
                 )
                 for node in reads[feature.id]
             ),
+            remove_after=feature.remove_after,
         )
     for name, old in previous.features.items():
         if name not in found:
@@ -165,6 +168,8 @@ def _feature_group(locked: Locked) -> str:
         lines.append(f"ended = {_toml(locked.ended)}")
     if locked.deprecated:
         lines.append(f"deprecated = {_toml(locked.deprecated)}")
+    if locked.remove_after:
+        lines.append(f"remove_after = {_toml(locked.remove_after)}")
     if locked.tags:
         lines.append(_list("tags", locked.tags))
     if locked.reads:
@@ -218,7 +223,8 @@ def _read_rows(name: str, entry: Any) -> LockedRows:
 
 
 _TEXTS = ("type", "owner", "doc", "created", "status")
-_MAYBE = {"ended": "", "deprecated": "", "tags": (), "reads": ()}
+_DATES = ("ended", "remove_after")
+_MAYBE = {"deprecated": "", "tags": (), "reads": (), **dict.fromkeys(_DATES, "")}
 
 
 def _read_feature(name: str, entry: Any) -> Locked:
@@ -232,12 +238,12 @@ def _read_feature(name: str, entry: Any) -> Locked:
     full = {**_MAYBE, **entry}
     reads = [_read_dependency(item) for item in full["reads"]]
     sound = (
-        all(isinstance(full[field], str) for field in (*_TEXTS, "ended", "deprecated"))
+        all(isinstance(full[field], str) for field in (*_TEXTS, *_DATES, "deprecated"))
         and _is_identity(full["identity"])
         and _is_texts(full["tags"])
         and None not in reads
         and _DATE.fullmatch(full["created"])
-        and (not full["ended"] or _DATE.fullmatch(full["ended"]))
+        and all(not full[field] or _DATE.fullmatch(full[field]) for field in _DATES)
         and full["status"] in STATUSES
     )
     if not sound:
@@ -254,6 +260,7 @@ def _read_feature(name: str, entry: Any) -> Locked:
         full["deprecated"],
         tuple(read for read in reads if read is not None),
         full["ended"],
+        full["remove_after"],
     )
 
 

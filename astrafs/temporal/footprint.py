@@ -32,7 +32,8 @@ class Reading:
     ``known`` is the knowledge rule as text, ``ahead`` marks rows known before their time,
     ``static`` is the reason of a table without time. ``asked`` is the latest moment, relative to t,
     at which it is read: what is known by then counts. A row and its values are known, and stay as
-    they are, from ``lag`` after its time on (None: from a moment that a column says).
+    they are, from ``lag`` after its time on (None: from a moment that a column says); the row
+    itself is known from ``delay`` on.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Reading:
     path: Path | None = field(default=None, compare=False)
     asked: int = 0
     lag: int | None = 0
+    delay: int | None = 0
 
     @property
     def via(self) -> tuple[str, ...]:
@@ -229,7 +231,14 @@ def _reading(source: ir.Source, at: Interval, clock: str, path: Path | None) -> 
         source.static,
         path,
         lag=_longest_lag(source),
+        delay=_delay(source),
     )
+
+
+def _delay(source: ir.Source) -> int | None:
+    """Return how long after its time a row is known; None where a column says."""
+    rule = source.knowledge
+    return None if isinstance(rule, ir.KnownColumn) else rule.delay
 
 
 def _longest_lag(source: ir.Source) -> int | None:

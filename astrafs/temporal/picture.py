@@ -56,8 +56,8 @@ def _moments(readings: Iterable[Reading]) -> list[int]:
     found = {0}
     for reading in readings:
         found.update(at for at in (reading.interval.low, reading.interval.high) if at is not None)
-        if reading.lag:
-            found.add(-reading.lag)
+        if reading.delay:
+            found.add(-reading.delay)
     return sorted(found)
 
 
@@ -86,8 +86,8 @@ def _bar(reading: Reading, places: dict[int, int]) -> str:
     high = end if interval.high is None else places[interval.high]
     cells = [" "] * (end + 1)
     cells[low:high] = "=" * (high - low)
-    if reading.lag and not reading.ahead:
-        unknown = max(places[-reading.lag], low)
+    if reading.delay and not reading.ahead:
+        unknown = max(places[-reading.delay], low)
         cells[unknown:high] = "~" * max(high - unknown, 0)
     if interval.low is None:
         cells[0] = "<"

@@ -24,7 +24,7 @@ from astrafs.resolve.symbols import Symbol, SymbolKind, Symbols
 from astrafs.source import SourceFile, Span
 from astrafs.typecheck.calls import declare_function
 from astrafs.typecheck.constants import declare_constant
-from astrafs.typecheck.context import Environment
+from astrafs.typecheck.context import NOTHING_OUTSIDE, Environment, Outside
 from astrafs.typecheck.datasets import check_dataset
 from astrafs.typecheck.entities import declare_entities, declare_requests
 from astrafs.typecheck.expressions import check
@@ -43,9 +43,14 @@ BUILTIN_NAMES = frozenset(CALLABLE) | frozenset(AGGREGATES)
 """Names that a ``fn`` may not take."""
 
 
-def check_program(symbols: Symbols, files: Mapping[str, SourceFile], sink: Sink) -> Program:
+def check_program(
+    symbols: Symbols,
+    files: Mapping[str, SourceFile],
+    sink: Sink,
+    outside: Outside = NOTHING_OUTSIDE,
+) -> Program:
     """Check everything that ``symbols`` declare and lower it; mistakes go to ``sink``."""
-    env = Environment(symbols, sink, check)
+    env = Environment(symbols, sink, check, outside)
     declare_entities(env)
     declare_requests(env)
     _declare_constants(env)

@@ -163,6 +163,21 @@ class Check(Protocol):
     def __call__(self, expr: ast.Expr, ctx: Context, want: Type | None = None) -> Typed: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is no part of a project and changes no plan, only what diagnostics say.
+
+    ``day`` is the ISO date to judge deprecations by, empty to judge none; ``removed`` are feature
+    versions that are no more, with the ISO date of their removal.
+    """
+
+    day: str = ""
+    removed: Mapping[ir.FeatureId, str] = field(default_factory=dict)
+
+
+NOTHING_OUTSIDE = Outside()
+
+
 @dataclass(slots=True)
 class Environment:
     """What every declaration of a project shares while it is checked.
@@ -173,6 +188,7 @@ class Environment:
     symbols: Symbols
     sink: Sink
     check: Check
+    outside: Outside = NOTHING_OUTSIDE
     entities: dict[str, EntityInfo] = field(default_factory=dict)
     schemas: dict[str, RowSchema] = field(default_factory=dict)
     streams: dict[str, tuple[ir.Stream, StreamOrigin]] = field(default_factory=dict)

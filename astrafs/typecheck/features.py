@@ -15,6 +15,7 @@ from astrafs.typecheck.blocks import block_rows
 from astrafs.typecheck.context import Context, Environment, Place, Rows
 from astrafs.typecheck.convert import assign
 from astrafs.typecheck.declared import declared_type
+from astrafs.typecheck.retired import expired, is_expired
 from astrafs.typecheck.typed import failed
 from astrafs.typesys import ERROR, Kind, Type
 
@@ -83,6 +84,10 @@ class FeatureChecker:
     def check(self, symbol: FeatureSymbol) -> tuple[ir.Feature, FeatureOrigin]:
         """Check one feature version."""
         env, tree = self.env, symbol.declaration
+        if is_expired(symbol, env):
+            self.sink(symbol).emit(
+                expired(symbol, tree.name.span, env).help("take the definition out")
+            )
         entity = env.entities.get(symbol.id.entity)
         rows, sound = self.heads.get(id(symbol.block), (None, False))
         target = env.feature_types[symbol.id]

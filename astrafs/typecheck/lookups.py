@@ -25,6 +25,7 @@ from astrafs.typecheck.constants import positive_duration
 from astrafs.typecheck.context import AT_ROW, Context, EntityInfo, Place, present
 from astrafs.typecheck.convert import mismatch, widen
 from astrafs.typecheck.names import pick_version
+from astrafs.typecheck.retired import removed_feature
 from astrafs.typecheck.rows import describe
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import Kind, Type
@@ -282,7 +283,12 @@ def _entity(
         return failed(expr.span)
     versions = ctx.env.symbols.features.get(info.name, {})
     if field.text not in versions:
-        _report_feature(field, info, ctx)
+        named = Span(field.span.path, field.span.start, expr.span.end)
+        gone = removed_feature(info.name, field.text, expr.version, named, ctx.env)
+        if gone is None:
+            _report_feature(field, info, ctx)
+        else:
+            ctx.sink.emit(gone)
         return failed(expr.span)
     named = Span(field.span.path, field.span.start, expr.span.end)
     feature = pick_version(field.text, info.name, expr.version, named, ctx)

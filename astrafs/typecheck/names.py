@@ -18,6 +18,7 @@ from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck import constants
 from astrafs.typecheck.context import AT_ROW, Context, Place, present
+from astrafs.typecheck.retired import expired, is_expired, removed, removed_feature
 from astrafs.typecheck.typed import Typed, failed, stored
 from astrafs.typesys import TIMESTAMP
 
@@ -113,6 +114,11 @@ def pick_version(
     versions = ctx.env.symbols.features[entity][name]
     latest = ctx.env.symbols.latest
     symbol = latest(entity, name) if version is None else versions.get(version)
+    if symbol is None and version is not None:
+        gone = removed(ir.FeatureId(entity, name, version), span, ctx.env)
+        if gone is not None:
+            ctx.sink.emit(gone)
+            return None
     if symbol is None:
         known = ", ".join(f"`{name}@{number}`" for number in sorted(versions))
         right, written = f"@{max(versions)}", f"@{version}"
@@ -126,6 +132,10 @@ def pick_version(
             .fix(f"write `{name}{right}`", edit, safe=False)
         )
         return None
+    if is_expired(symbol, ctx.env):
+        found = expired(symbol, span, ctx.env).label(symbol.span, "deprecated here")
+        ctx.sink.emit(_instead(found, symbol, span if version is None else None, ctx))
+        return symbol
     user = ctx.feature
     own = user is not None and (user.deprecated or (user.id.entity, user.id.name) == (entity, name))
     if symbol.deprecated and not own:
@@ -183,6 +193,11 @@ def _report(expr: ast.Name, name: str, symbol: Symbol | None, ctx: Context) -> N
     found = codes.UNKNOWN_NAME.at(
         expr.span, f"not known in {ctx.place}", title=f"unknown name `{name}`"
     )
+    if ctx.entity is not None and ctx.place in _OF_ENTITY:
+        gone = removed_feature(ctx.entity.name, name, expr.version, expr.span, ctx.env)
+        if gone is not None:
+            ctx.sink.emit(gone)
+            return
     lacking = ctx.lacking.get(name)
     if lacking is not None:
         ctx.sink.emit(

@@ -1,6 +1,6 @@
 """One program through both engines.
 
-Compile, answer on the reference, answer on DuckDB in several ways, compare.
+Compile, answer on the reference, on DuckDB in several ways and on the online engine, compare.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.plan.prune import reachable, reachable_by_dataset
-from tests.parity import datasets, direct, files
+from tests.parity import datasets, direct, files, serving
 from tests.parity.compare import Failure, Outcome, bits_differing, differences
 from tests.parity.coverage import plan_tags
 from tests.parity.engines import Reference, RejectedError, compile_case
@@ -22,6 +22,9 @@ from tests.parity.model import Case
 from tests.parity.shrink import shrink
 
 THREADS = (1, 2, 4)
+STORED_EVERY = 8
+"""Every so many seeds, the online engine also answers over a store that was fed row by row."""
+
 FILES_EVERY = 25
 """Every so many seeds, a program also runs through the public API on real, split files."""
 
@@ -69,7 +72,7 @@ def check_case(case: Case, *, quick: bool = False) -> Report:
     reference = Reference(program, case)
     expected = {view.name: reference.answer(view) for view in views}
     report.stopped = any(isinstance(one, Failure) for one in expected.values())
-    for label, found in _runs(program, case, views, quick):
+    for label, found in _runs(program, case, views, reference, quick):
         report.runs += 1
         for view in views:
             _compare(report, label, view, expected[view.name], found[view.name], reference)
@@ -90,13 +93,20 @@ def check_case(case: Case, *, quick: bool = False) -> Report:
 
 
 def _runs(
-    program: Program, case: Case, views: tuple[ir.View, ...], quick: bool
+    program: Program,
+    case: Case,
+    views: tuple[ir.View, ...],
+    reference: Reference,
+    quick: bool,
 ) -> Iterator[tuple[str, dict[str, Outcome]]]:
     turn = case.seed % len(THREADS)
     order = THREADS[turn:] + THREADS[:turn]
     for place, threads in enumerate(order if not quick else order[:1]):
         found = direct.session(threads).answers(program, case, views, case.seed * 7 + place)
         yield f"{threads} threads, shuffled", found
+    yield "online", serving.answers(program, case, reference, views, stored=False)
+    if case.seed % STORED_EVERY == 0:
+        yield "online, stored", serving.answers(program, case, reference, views, stored=True)
 
 
 def _compare(

@@ -159,7 +159,12 @@ CHANGES: list[tuple[str, str, dict[str, Verdict], tuple[str, ...]]] = [
     ),
     ("## N.", '## N.\n  @owner("c@d.test")', {"n": Verdict.CONTRACT}, ()),
     ("## N.", "## The number.", {"n": Verdict.CONTRACT}, ()),
-    ("## N.", '## N.\n  @tags("pii")', {"n": Verdict.CONTRACT}, ()),
+    (
+        "## N.",
+        '## N.\n  @tags("pii")',
+        {"n": Verdict.CONTRACT, "double": Verdict.CONTRACT, "fourfold": Verdict.CONTRACT},
+        (),
+    ),
     ("  ## Rate.", '  ## Rate.\n  @deprecated("none")', {"rate": Verdict.DEPRECATED}, ()),
     ("  ## Rate.", "  ## More.\n  extra: int = 1\n  ## Rate.", {"extra": Verdict.NEW}, ()),
     (

@@ -23,7 +23,7 @@ def test_nothing_is_read() -> None:
         (WEEK, "[=============)"),
         (Reading("m.e", Interval(-DAY, 0, False, True)), "(=============]"),
         (Reading("m.e", Interval(None, 0, False, False)), "<===)"),
-        (Reading("m.e", Interval(-DAY, 0, True, False), known="delay 1h", lag=HOUR), "~)"),
+        (Reading("m.e", Interval(-DAY, 0, True, False), known="delay 1h", delay=HOUR), "~)"),
         (Reading("m.e", Interval(0, DAY, True, False), ahead=True), "[=============)"),
         (Reading("m.e", Interval(0, 0, True, True)), "|"),
     ],

@@ -1,0 +1,76 @@
+"""Answering a case's spines with the online engine: rows in memory, or in a store row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, Protocol
+
+from astrafs.online.engine import Engine, Session
+from astrafs.online.kept import Layout, SegmentCache, StoredRows, Writer
+from astrafs.online.memory import Memory
+from astrafs.online.store import MemoryStore
+from astrafs.plan import ir
+from astrafs.plan.program import Program
+from astrafs.reference.rows import normalise
+from astrafs.values.errors import ValueFailure
+from tests.parity.compare import Failure, Outcome
+from tests.parity.engines import Reference, output_table
+from tests.parity.model import Case
+
+_ALWAYS = -(2**62)
+
+Rows = Mapping[str, Sequence[dict[str, Any]]]
+
+
+class _Asked(Protocol):
+    """Rows that a session answers over."""
+
+    session: Session
+
+
+def answers(
+    program: Program, case: Case, reference: Reference, views: tuple[ir.View, ...], *, stored: bool
+) -> dict[str, Outcome]:
+    """Return the outputs of every view for its spine; ``stored``: over a store that was fed in the
+    order in which the rows became known, in batches of random sizes.
+    """
+    given = reference.given(case.as_of)
+    rows = {source.name: normalise(source, given[source.name]) for source in program.plan.sources}
+    engine = Engine(program.plan)
+    try:
+        asked: _Asked = _fed(engine, rows, case) if stored else Memory(engine, rows, case.as_of)
+    except ValueFailure as failure:
+        return {view.name: Failure(failure.code, failure.message) for view in views}
+    return {view.name: _answer(asked, case, view) for view in views}
+
+
+def _answer(asked: _Asked, case: Case, view: ir.View) -> Outcome:
+    spine = case.spines[view.name.rsplit(".", 1)[-1]]
+    try:
+        found = [asked.session.view(view.name, tuple(keys), int(str(t))) for *keys, t in spine.rows]
+    except ValueFailure as failure:
+        return Failure(failure.code, failure.message)
+    return output_table(view, found)
+
+
+def _fed(engine: Engine, rows: Rows, case: Case) -> StoredRows:
+    layout, store = Layout(engine), MemoryStore()
+    writer = Writer(layout, store)
+    rng = Random(case.seed)
+    arrivals = []
+    for source in engine.plan.sources:
+        for row in rows[source.name]:
+            known = engine.rows.source_row(source, row).known if source.time else _ALWAYS
+            arrivals.append((known, source.name, row))
+    rng.shuffle(arrivals)
+    arrivals.sort(key=lambda arrival: arrival[0])
+    at = 0
+    while at < len(arrivals):
+        name, end = arrivals[at][1], at + 1
+        while end < len(arrivals) and arrivals[end][1] == name and rng.random() < 0.7:
+            end += 1
+        done = writer.ingest(name, [row for _, _, row in arrivals[at:end]])
+        assert not done.refused
+        at = end
+    return StoredRows(layout, store, case.as_of, SegmentCache())
