@@ -117,7 +117,10 @@ def load_config(root: Path, env: str | None, sink: Sink) -> Config:
             raise OSError(f"it is larger than {SIZE_LIMIT // 1024} KiB")
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+        else:
+            reason = "it is not UTF-8"
         sink.emit(codes.CANNOT_READ.nowhere(f"{FILE_NAME} cannot be read: {reason}"))
         return Config(root, root.name, (root,), env=env)
     file = SourceFile(FILE_NAME, text)

@@ -62,6 +62,8 @@ class Project:
         memory_limit: str | None = None,
         threads: int | None = None,
         quarantine: str | Path | None = None,
+        cache: bool = False,
+        partition_rows: int | None = None,
         progress: Progress | None = None,
     ) -> pa.Table:
         """Return the features of ``view`` as an Arrow table, as known at ``as_of``.
@@ -71,7 +73,9 @@ class Project:
         times (``end`` itself is not one); or every key known at ``as_of``. ``time`` names the
         spine's prediction time (default ``t``, ``time`` or the only timestamps), ``time_zone`` the
         zone of zoneless ones, ``keys`` maps key names to the spine's column names. Times are ISO
-        text with an offset, aware datetimes or microseconds. Raises :class:`AstrafsError`.
+        text with an offset, aware datetimes or microseconds. With ``cache``, columns of earlier runs
+        over a spine are read from ``.astrafs/results`` and new ones kept there; ``partition_rows``
+        computes a spine in parts of so many rows. Raises :class:`AstrafsError`.
         """
         from astrafs.runtime.backfill import to_table
 
@@ -97,6 +101,8 @@ class Project:
         memory_limit: str | None = None,
         threads: int | None = None,
         quarantine: str | Path | None = None,
+        cache: bool = False,
+        partition_rows: int | None = None,
         progress: Progress | None = None,
     ) -> Report:
         """Write what :meth:`backfill` returns to ``output``, with a manifest beside it; whole or

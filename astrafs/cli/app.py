@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from astrafs.cli import (
     running,
     signals,
     tests,
+    verify,
     why,
 )
 from astrafs.diagnostics.codes import internal as codes
@@ -69,6 +71,7 @@ app.command("init")(init.run)
 app.command("check")(check.run)
 app.command("compile")(compile.run)
 app.command("backfill")(backfill.run)
+app.command("verify")(verify.run)
 app.command("fmt")(fmt.run)
 app.command("fix")(fix.run)
 app.command("explain")(explain.run)
@@ -112,8 +115,22 @@ def _usage_message(error: Exception) -> str | None:
     """Return the text of a usage error of the command-line library, None for others."""
     if not isinstance(error, _USAGE_ERROR):
         return None
-    return str(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
+    text = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+    for pattern, words in _PLAINER:
+        text = re.sub(pattern, words, text)
+    return text
 
+
+_PLAINER = (
+    ("Value error, ", ""),
+    (r"Input should be greater than or equal to (\d+)", r"it must be at least \1"),
+    (r"Input should be less than or equal to (\d+)", r"it must be at most \1"),
+    (r"Input should be a valid integer.*", "it must be a whole number"),
+    (r"Got unexpected extra argument\(s\) \((.*)\)", r"more arguments than it takes: `\1`"),
+    (r"No such option: (\S+)", r"no such option `\1`"),
+    (r" \(Possible options: (.*)\)", r". Did you mean \1?"),
+)
+"""What the library says of usage errors, and how it is said here."""
 
 # The library has moved this class between modules; its place above BadParameter has stayed.
 _USAGE_ERROR = next(

@@ -26,6 +26,7 @@ from astrafs.workspace import missing
 
 if TYPE_CHECKING:
     from astrafs.plan.program import Program
+    from astrafs.runtime.answer import Reused
     from astrafs.runtime.backfill import Report
     from astrafs.runtime.datasets import DatasetReport
     from astrafs.runtime.request import Request
@@ -42,9 +43,6 @@ class OutputFormat(StrEnum):
 
 @console.command
 def run(
-    view: Annotated[
-        str, typer.Argument(help="The view or dataset to compute.", show_default=False)
-    ],
     as_of: Annotated[
         str,
         typer.Option(
@@ -64,6 +62,12 @@ def run(
             show_default=False,
         ),
     ],
+    view: Annotated[
+        str,
+        typer.Argument(
+            help="The view or dataset to compute; not needed with --feature.", show_default=False
+        ),
+    ] = "",
     project: Annotated[
         str, typer.Option("--project", "-p", metavar="PATH", help="The project directory.")
     ] = ".",
@@ -99,6 +103,20 @@ def run(
     features: Annotated[
         str, typer.Option("--features", metavar="A,B", help="Only these columns of the view.")
     ] = "",
+    pins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--feature",
+            metavar="F@N",
+            help="Compute this locked version, in place of the view's or, without a view, alone.",
+        ),
+    ] = None,
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            "--lock", metavar="FILE", help="Compute the versions as this lock file has them."
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")
     ] = None,
@@ -119,19 +137,42 @@ def run(
             "--quarantine", metavar="DIR", help="Put rows that break a contract here and go on."
         ),
     ] = None,
+    partition_rows: Annotated[
+        int | None,
+        typer.Option(
+            "--partition-rows", metavar="N", min=1, help="Compute the spine in parts of N rows."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep every finished part, and go on after those there are."),
+    ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Neither use nor keep columns that were computed before."),
+    ] = False,
     env: EnvOption = None,
 ) -> int:
     """Compute a view for every row of a spine, for a grid of times, or for all keys at one time; or
     a dataset, into a directory.
     """
-    _check_mode(spine, time_column, keys, (start, end, every))
+    _check_mode(spine, time_column, time_zone, keys, (start, end, every))
     given = {
         "--spine": spine,
         "--from": start,
         "--features": features or None,
         "--limit": limit,
         "--time-zone": time_zone or None,
+        "--feature": pins or None,
+        "--lock": lock,
+        "--partition-rows": partition_rows,
+        "--resume": resume or None,
     }
+    _check_resume(resume, no_cache, quarantine)
+    if not view and not pins:
+        raise AstrafsError(
+            codes.USAGE.nowhere("name a view or dataset, or a feature with --feature")
+        )
     pairs = parse_pairs("--key", keys or ())
     _check_spine(spine)
     _check_times(as_of, start, end, every)
@@ -143,7 +184,7 @@ def run(
         return console.exit_code(compiled.diagnostics)
     from astrafs.runtime.request import Request, find_dataset, find_view
 
-    dataset = find_dataset(program.plan, view)
+    dataset = find_dataset(program.plan, view) if view else None
     if dataset is not None and not any(one.name == view for one in program.plan.views):
         _check_dataset(dataset.name, output, given)
         request = Request(
@@ -155,12 +196,22 @@ def run(
         )
         return _dataset(compiled, program, request, output, form, began)
     _check_output(output, spine)
-    found = find_view(program.plan, view)
-    chosen = pick_features(found, features)
-    config = compiled.config
-    with Drawn(f"backfill {found.name}") as drawn:
-        from astrafs.runtime.backfill import Place, to_file
+    from astrafs.runtime.backfill import Place, to_file
 
+    found = find_view(program.plan, view) if view else None
+    config = compiled.config
+    place = Place(config.root, config.roots, config.sources)
+    if pins or lock is not None or found is None:
+        from astrafs.cli.pins import choose
+
+        pinned = choose(compiled, program, found, pins or (), lock)
+        program, place, found = pinned.program, pinned.place, pinned.view
+    chosen = pick_features(found, features)
+    if resume and partition_rows is None:
+        from astrafs.runtime.reuse import RESUMED_PART
+
+        partition_rows = RESUMED_PART
+    with Drawn(f"backfill {found.name}") as drawn:
         request = Request(
             found.name,
             as_of,
@@ -177,8 +228,9 @@ def run(
             threads=threads,
             quarantine=quarantine,
             progress=drawn,
+            cache=not no_cache and config.file is not None,
+            partition_rows=partition_rows,
         )
-        place = Place(config.root, config.roots, config.sources)
         done = to_file(program, place, request, output, None if form is None else str(form))
     console.write(_summary(done, spine, time.monotonic() - began))
     return console.OK
@@ -246,12 +298,33 @@ def _summary(done: Report, spine: Path | None, seconds: float) -> str:
     size = f"{count(done.rows, 'row')}, {count(len(done.features), 'feature')}"
     lines = [f"{ok} {done.output}: {size}, in {seconds:.1f} s"]
     lines += [f"  manifest  {done.manifest}", f"  digest    {done.digest}"]
+    if done.reused is not None:
+        lines.append(f"  reused    {_reused(done.reused)}")
     for aside in done.quarantined:
         lines.append(f"  set aside {count(aside.count, 'row')} of {aside.source}: {aside.rule}")
         lines += [f"            {path}" for path in aside.paths]
     if done.rows == 0:
         lines.append(f"  no rows   {_why_empty(spine)}")
     return "\n".join(lines) + "\n"
+
+
+def _reused(found: Reused) -> str:
+    """Say what came from earlier runs: whole columns, and whole rows where these are not all."""
+    text = f"{found.columns} of {count(found.of_columns, 'column')} from earlier runs"
+    if 0 < found.rows < found.of_rows:
+        text += f", and {found.rows:,} of {count(found.of_rows, 'row')} whole"
+    return text
+
+
+def _check_resume(resume: bool, no_cache: bool, quarantine: Path | None) -> None:
+    """Refuse to resume without anything that is kept."""
+    for option, given in (("--no-cache", no_cache), ("--quarantine", quarantine is not None)):
+        if resume and given:
+            raise AstrafsError(
+                codes.USAGE.nowhere(f"--resume and {option} exclude each other").help(
+                    "a run is resumed from the columns that it has kept"
+                )
+            )
 
 
 def _why_empty(spine: Path | None) -> str:
@@ -295,6 +368,12 @@ def _check_parent(output: Path) -> None:
 
 def _check_output(output: Path, spine: Path | None) -> None:
     """Refuse outputs that a finished file must not replace: a device, a directory, the spine."""
+    if str(output) == "-":
+        raise AstrafsError(
+            codes.CANNOT_WRITE.nowhere("a result is not written to standard output").help(
+                "name a file: its manifest is put beside it"
+            )
+        )
     if output.exists() and not output.is_file():
         kind = "a directory" if output.is_dir() else "not a regular file"
         raise AstrafsError(codes.CANNOT_WRITE.nowhere(f"`{output}` is {kind}").help("name a file"))
@@ -307,6 +386,7 @@ def _check_output(output: Path, spine: Path | None) -> None:
 def _check_mode(
     spine: Path | None,
     time_column: str | None,
+    time_zone: str | None,
     keys: list[str] | None,
     grid: tuple[str | None, str | None, str | None],
 ) -> None:
@@ -322,6 +402,7 @@ def _check_mode(
     if given and len(given) < len(names):
         missing = ", ".join(name for name in names if name not in given)
         raise AstrafsError(codes.USAGE.nowhere(f"{' '.join(given)} needs {missing} too"))
-    if spine is None and (time_column is not None or keys):
-        option = "--time" if time_column is not None else "--key"
-        raise AstrafsError(codes.USAGE.nowhere(f"{option} names a column of a spine: give --spine"))
+    of_spine = {"--time": time_column is not None, "--time-zone": time_zone, "--key": keys}
+    if spine is None and any(of_spine.values()):
+        option = next(name for name, value in of_spine.items() if value)
+        raise AstrafsError(codes.USAGE.nowhere(f"{option} is about a spine: give --spine"))

@@ -19,7 +19,6 @@ from astrafs.cli.console import Format
 from astrafs.cli.options import EnvOption
 from astrafs.cli.project import Compiled, compile_path, parse_levels
 from astrafs.diagnostics.codes import internal as usage
-from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.workspace import missing
 
@@ -225,11 +224,12 @@ def _save_examples(found: Sequence[Diagnostic], path: Path) -> None:
 def _write_baseline(compiled: Compiled, path: Path) -> int:
     """List every problem in ``path``; those that cannot be put up with are shown."""
     from astrafs import baseline as rules
-    from astrafs.cli.output import replace_file
+    from astrafs.cli.output import refuse_sources, replace_file
 
     kept = [one for one in compiled.diagnostics if not rules.may_hide(one)]
     if kept:
         return console.fail(*kept, files=compiled.files)
+    refuse_sources(path)
     replace_file(path, rules.write(compiled.diagnostics, compiled.files))
     listed = console.count(len(compiled.diagnostics), "problem")
     console.write(f"wrote {path}: {listed}\n")
@@ -238,7 +238,6 @@ def _write_baseline(compiled: Compiled, path: Path) -> int:
 
 def _judged(compiled: Compiled, path: Path) -> Judged:
     from astrafs import baseline as rules
-    from astrafs.diagnostics.codes import internal as codes
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -247,7 +246,7 @@ def _judged(compiled: Compiled, path: Path) -> Judged:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise AstrafsError(
-            codes.BAD_BASELINE.nowhere(f"`{path}` cannot be read: {reason.lower()}")
+            usage.BAD_BASELINE.nowhere(f"`{path}` cannot be read: {reason.lower()}")
         ) from None
     return rules.judge(compiled.diagnostics, compiled.files, rules.read(str(path), text))
 

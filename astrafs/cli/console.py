@@ -87,9 +87,12 @@ def _put(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if stream is sys.stderr:  # there is nowhere to say so, and the exit code still tells
+            close_quietly(stream)
+            return
+        if isinstance(error, BrokenPipeError):
+            raise
         reason = (error.strerror or str(error)).lower()
         close_quietly()
         raise AstrafsError(
@@ -99,8 +102,7 @@ def _put(stream: TextIO, text: str) -> None:
 
 def tell(text: str) -> None:
     """Write a line for people to standard error."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    _put(sys.stderr, f"{text}\n")
 
 
 def styled(text: str, style: Style, stream: TextIO) -> str:
@@ -230,10 +232,12 @@ def interrupted() -> int:
     return signals.stopped()
 
 
-def close_quietly() -> None:
-    """Give up standard output whose reader has gone, so that nothing complains at the exit."""
+def close_quietly(stream: TextIO | None = None) -> None:
+    """Give up a stream (standard output unless given) whose reader has gone, so that nothing
+    complains at the exit.
+    """
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
+    os.dup2(nothing, (stream or sys.stdout).fileno())
 
 
 def _internal(error: Exception) -> int:

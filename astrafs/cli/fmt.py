@@ -10,10 +10,10 @@ import typer
 
 from astrafs.cli import console
 from astrafs.cli.output import replace_file, unified_diff
+from astrafs.cli.project import read_path
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError, Sink
 from astrafs.source import SourceFile
-from astrafs.workspace import Workspace, open_workspace, read_stdin
 
 
 @console.command
@@ -37,7 +37,7 @@ def run(
     if check and diff:
         raise AstrafsError(codes.USAGE.nowhere("--check and --diff exclude each other"))
     sink = Sink()
-    workspace = _workspace(path, sink)
+    workspace = read_path(path, "", sink)
     changed: list[tuple[SourceFile, str]] = []
     for file in workspace.files:
         if workspace.only and file.path != workspace.only:
@@ -70,12 +70,6 @@ def _is_broken(file: SourceFile, sink: Sink) -> bool:
     parse_module(file, module_name(file.path), own)
     sink.extend(own)
     return own.has_errors
-
-
-def _workspace(path: str, sink: Sink) -> Workspace:
-    if path == "-":
-        return read_stdin(sys.stdin.buffer, Path.cwd(), "", sink)
-    return open_workspace(Path(path), sink)
 
 
 def _settle(root: Path, file: SourceFile, text: str, *, check: bool, diff: bool) -> None:

@@ -31,6 +31,15 @@ class GraphFormat(StrEnum):
     JSON = "json"
 
 
+_ENDINGS = {
+    ".dot": GraphFormat.DOT,
+    ".gv": GraphFormat.DOT,
+    ".mmd": GraphFormat.MERMAID,
+    ".svg": GraphFormat.SVG,
+    ".json": GraphFormat.JSON,
+}
+
+
 class Towards(StrEnum):
     """Which neighbours of the feature or view are drawn."""
 
@@ -65,11 +74,11 @@ def run(
     """Draw what reads what: sources, tables, streams, features, views."""
     if feature and view:
         raise AstrafsError(codes.USAGE.nowhere("--feature and --view exclude each other"))
+    chosen = _format(form, output)
     compiled = compile_path(path)
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
-    chosen = _format(form, output)
     graph = _graph(program, feature, view, direction)
     if len(graph.nodes) > MOST_NODES and not full and chosen is not GraphFormat.JSON:
         from astrafs.graphs.model import grouped
@@ -86,8 +95,16 @@ def run(
 def _format(form: GraphFormat | None, output: Path | None) -> GraphFormat:
     if form is not None:
         return form
-    endings = {".svg": GraphFormat.SVG, ".json": GraphFormat.JSON, ".mmd": GraphFormat.MERMAID}
-    return endings.get(output.suffix.lower(), GraphFormat.DOT) if output else GraphFormat.DOT
+    if output is None or not output.suffix:
+        return GraphFormat.DOT
+    found = _ENDINGS.get(output.suffix.lower())
+    if found is None:
+        raise AstrafsError(
+            codes.BAD_VALUE.nowhere(f"`{output}` ends in nothing that tells a format").help(
+                f"end it in {', '.join(_ENDINGS)}, or name the format: `--format dot`"
+            )
+        )
+    return found
 
 
 def _graph(program: Program, feature: str, view: str, direction: Towards) -> Graph:

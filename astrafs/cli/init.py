@@ -5,6 +5,7 @@ on.
 from __future__ import annotations
 
 import random
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,7 +141,7 @@ def _refuse_to_overwrite(root: Path, files: dict[str, str]) -> None:
 def _next_steps(directory: str, names: tuple[str, ...]) -> str:
     bold = console.styled("Next steps", Style.BOLD, sys.stdout)
     where = "this directory" if directory == "." else f"`{directory}`"
-    steps = [] if directory == "." else [f"cd {directory}"]
+    steps = [] if directory == "." else [f"cd {shlex.quote(directory)}"]
     steps += [
         "astrafs check",
         "astrafs compile --emit sql --view customer_vector",

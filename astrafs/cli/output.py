@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from astrafs.cli import console
-from astrafs.cli.lockfile import FILE_NAME as LOCK_FILE
 from astrafs.config import FILE_NAME as PROJECT_FILE
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
@@ -30,6 +29,8 @@ def deliver(text: str, output: Path | None) -> None:
 
 def refuse_sources(path: Path) -> None:
     """Raise where ``path`` is what people write by hand, and a result would replace it."""
+    from astrafs.cli.lockfile import FILE_NAME as LOCK_FILE  # it writes through this module
+
     by_hand = path.suffix == SUFFIX or path.name in (PROJECT_FILE, LOCK_FILE)
     if by_hand and path.exists():
         raise AstrafsError(

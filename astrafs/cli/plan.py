@@ -14,7 +14,7 @@ import typer
 
 from astrafs.cli import console
 from astrafs.cli.options import EnvOption
-from astrafs.cli.project import Compiled, compile_path, usable_program
+from astrafs.cli.project import Compiled, compile_path, no_collection, usable_program
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.source import Span
@@ -109,12 +109,13 @@ def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
 
     root = compiled.workspace.root
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return compare(
-        lockfile.load_lock(root),
-        program.plan,
-        today,
-        lambda identity: lockfile.recall(root, identity),
-    )
+    with no_collection():
+        return compare(
+            lockfile.load_lock(root),
+            program.plan,
+            today,
+            lambda identity: lockfile.recall(root, identity),
+        )
 
 
 def lock_problems(compiled: Compiled, program: Program) -> list[Diagnostic]:
@@ -184,6 +185,7 @@ def shown_as(found: Comparison, form: PlanFormat) -> str:
 
 def _text(found: Comparison) -> str:
     lines: list[str] = []
+    shown: dict[tuple[str, ...], str] = {}
     for change in found.changes:
         if change.verdict == "identical":
             continue
@@ -191,11 +193,42 @@ def _text(found: Comparison) -> str:
         head = console.styled(f"{mark} {change.feature}", style, sys.stdout)
         lines.append(f"{head}  {change.verdict}")
         lines += [f"    {reason}" for reason in change.reasons]
-        lines += [f"    {line}" for line in change.diff]
+        first = shown.setdefault(change.diff, str(change.feature))
+        if first == str(change.feature):
+            lines += [f"    {line}" for line in change.diff]
+        elif change.diff:
+            lines.append(f"    with the same lines as {first}")
         if change.readers:
             lines.append(f"    read by {_listed(change.readers)}")
+    lines += _follows(found)
     lines.append(_counts(found))
     return "\n".join(lines) + "\n"
+
+
+def _follows(found: Comparison) -> list[str]:
+    """Return lines on what follows from the changes; none where nothing does."""
+    if found.is_same:
+        return []
+    lines = []
+    for state in found.states[:_LISTED]:
+        columns = f" ({_listed(state.columns)})" if state.columns else ""
+        lines.append(f"online state: {state.what} for {state.rows} by {state.entity}{columns}")
+    if len(found.states) > _LISTED:
+        lines.append(f"online state: and {len(found.states) - _LISTED} more groups")
+    lines = lines or ["online state: same"]
+    again = found.recompute
+    if not again.features:
+        return [*lines, "to recompute: nothing"]
+    lines.append(f"to recompute: {console.count(len(again.features), 'feature')}")
+    for view, columns, of in again.views[:_LISTED]:
+        lines.append(
+            f"to recompute: {len(columns)} of {of} columns of view {view}: {_listed(columns)}"
+        )
+    if len(again.views) > _LISTED:
+        lines.append(f"to recompute: and {len(again.views) - _LISTED} more views")
+    if again.datasets:
+        lines.append(f"to recompute: dataset {_listed(again.datasets)}")
+    return lines
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -219,11 +252,32 @@ def _markdown(found: Comparison) -> str:
         why = "<br>".join((*change.reasons, *(f"`{line}`" for line in change.diff)))
         cells = (f"`{change.feature}`", change.verdict, why, _listed(change.readers))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join((*lines, "", _counts(found))) + "\n"
+    follows = [f"- {line}" for line in _follows(found)]
+    return "\n".join((*lines, "", *follows, *([""] if follows else []), _counts(found))) + "\n"
 
 
 def _data(found: Comparison) -> dict[str, Any]:
-    return {"changes": [_change_data(change) for change in found.changes]}
+    again = found.recompute
+    return {
+        "changes": [_change_data(change) for change in found.changes],
+        "online_state": [
+            {
+                "rows": state.rows,
+                "entity": state.entity,
+                "what": state.what,
+                "columns": list(state.columns),
+            }
+            for state in found.states
+        ],
+        "recompute": {
+            "features": [str(feature) for feature in again.features],
+            "views": [
+                {"view": view, "columns": list(columns), "of": of}
+                for view, columns, of in again.views
+            ],
+            "datasets": list(again.datasets),
+        },
+    }
 
 
 def _change_data(change: Change) -> dict[str, Any]:

@@ -161,8 +161,8 @@ def _find(given: str, names: set[str]) -> str:
             )
         )
     problem = usage.UNKNOWN_FEATURE.nowhere(f"the lock file has no feature `{given}`")
-    ends = {name.rsplit(".", 1 + given.count("."))[-1 - given.count(".")] for name in names}
-    near = closest(given, [*names, *ends, *(".".join(n.rsplit(".", 2)[1:]) for n in names)])
+    ends = {".".join(name.split(".")[-1 - given.count(".") :]) for name in names}
+    near = closest(given, [*names, *ends])
     raise AstrafsError(problem.help(f"did you mean `{near}`?") if near else problem)
 
 
@@ -198,6 +198,9 @@ def _print(chosen: list[Locked], form: ListFormat) -> None:
         (name_of(locked.feature), locked.type, locked.status, locked.created, locked.owner)
         for locked in chosen
     ]
+    if not chosen:
+        console.tell("no feature version is like that")
+        return
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -217,6 +220,7 @@ def _data(locked: Locked) -> dict[str, Any]:
         "created": locked.created,
         "status": locked.status,
         "deprecated": locked.deprecated,
+        "remove_after": locked.remove_after,
         "ended": locked.ended,
         "reads": [{"name": name, "identity": identity} for name, identity in locked.reads],
     }

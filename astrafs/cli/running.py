@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from astrafs.cli import completing, console, quick
@@ -13,6 +14,7 @@ from astrafs.cli import completing, console, quick
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         _prepare(stream)
     console.settings.debug = bool(os.environ.get(console.DEBUG_VARIABLE))
@@ -48,6 +50,13 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Part the arguments at ``--``, behind which nothing is an option."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:at], arguments[at:]
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where the caller closed a standard stream, which is None then."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _prepare(stream: TextIO) -> None:

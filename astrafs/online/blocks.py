@@ -87,7 +87,7 @@ class Codec:
             table.validate(full=True)
             if not table.schema.equals(self._schema):
                 raise pa.ArrowInvalid(f"other columns: {table.schema.to_string()}")
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise AstrafsError(
                 codes.STORE_FAILED.nowhere("state in the store is damaged").note(str(error)[:200])
             ) from None

@@ -49,6 +49,19 @@ def feature_identities(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
     return {feature.id: found[feature.id] for feature in plan.features}
 
 
+def plan_identities(
+    plan: ir.Plan,
+) -> tuple[Mapping[ir.FeatureId, str], Mapping[str, str]]:
+    """Return :func:`feature_identities` and :func:`row_identities` of one pass."""
+    found = _Writer.run(plan)
+    return found.features, found.rows
+
+
+def value_identities(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
+    """Return :func:`value_identity` of every feature version."""
+    return _Writer.run(plan, contracts=False).features
+
+
 def value_identity(plan: ir.Plan, feature: ir.FeatureId) -> str:
     """Return the identity of a feature's values alone: declared types of features do not count.
 
@@ -80,6 +93,11 @@ def view_identity(plan: ir.Plan, view: str) -> str:
     if found is None:
         raise PlanError(f"no view {view}")
     return found
+
+
+def canonical_features(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
+    """Return :func:`canonical_feature` of every feature version."""
+    return _Writer.run(plan).texts
 
 
 def canonical_feature(plan: ir.Plan, feature: ir.FeatureId) -> str:

@@ -57,7 +57,7 @@ def prune(
         sources=tuple(needs.narrow(s) for s in plan.sources if s.name in needs.columns),
         streams=tuple(needs.narrow_stream(s) for s in plan.streams if s.name in needs.columns),
         unions=tuple(needs.narrow_union(u) for u in plan.unions if u.name in needs.columns),
-        features=tuple(f for f in plan.features if f.id in needs.features),
+        features=tuple(needs.all_features[name] for name in sorted(needs.features)),
         views=tuple(sorted(kept, key=lambda view: view.name)),
         datasets=tuple(sorted(sets, key=lambda dataset: dataset.name)),
         schema_version=plan.schema_version,

@@ -351,7 +351,7 @@ def _approx_count_distinct(values: Values, _asked: Asked) -> int:
 
 def _estimate(registers: list[int]) -> int:
     size = Fraction(len(registers))
-    total = sum((Fraction(1, 2**register) for register in registers), Fraction(0))
+    total = Fraction(sum(2 ** (64 - register) for register in registers), 2**64)
     raw = Fraction("0.7213") / (1 + Fraction("1.079") / size) * size**2 / total
     empty = registers.count(0)
     if raw <= Fraction(5, 2) * size and empty:

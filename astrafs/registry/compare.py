@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -11,12 +12,26 @@ from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import Diagnostic, Edit
 from astrafs.plan import ir
 from astrafs.plan.graph import closure, dependencies, dependents, references
-from astrafs.plan.identity import canonical_feature, value_identity
+from astrafs.plan.identity import (
+    canonical_feature,
+    canonical_features,
+    plan_identities,
+    value_identities,
+    value_identity,
+)
 from astrafs.plan.prune import prune
 from astrafs.plan.text import feature_text, source_text, stream_text
 from astrafs.record import dataclass
 from astrafs.registry.definitions import Definition
-from astrafs.registry.evidence import compare_values
+from astrafs.registry.impact import (
+    Readers,
+    Recompute,
+    StateChange,
+    leak_changes,
+    recompute,
+    state_changes,
+    states,
+)
 from astrafs.registry.lock import (
     DEPRECATED,
     REMOVED,
@@ -27,8 +42,11 @@ from astrafs.registry.lock import (
     name_of,
 )
 from astrafs.source import Span
+from astrafs.temporal.footprint import Footprints
 
 _SHOWN = 5
+_TRIALS = 12
+"""Of different changes; each takes a part of a second."""
 
 Recall = Callable[[str], Definition | None]
 """Finds the kept definition of an identity; None where it is lost."""
@@ -56,7 +74,7 @@ class Change:
 
     ``reasons`` are sentences; ``diff`` lines of the canonical text that differ; ``because`` the
     changed features that it reads: empty where the change begins here. ``readers`` are the
-    features and views downstream.
+    features, views and datasets downstream.
     """
 
     feature: ir.FeatureId
@@ -71,10 +89,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every feature version of lock or plan, sorted, and the lock that the plan would have."""
+    """Every feature version of lock or plan, sorted, and the lock that the plan would have;
+    ``states`` are the groups of the online state that do not stay as they are.
+    """
 
     changes: tuple[Change, ...]
     lock: Lock
+    states: tuple[StateChange, ...] = ()
+    recompute: Recompute = Recompute()
 
     def of(self, *verdicts: Verdict) -> tuple[Change, ...]:
         """Return the changes with one of ``verdicts``."""
@@ -89,78 +111,181 @@ class Comparison:
 def compare(lock: Lock, plan: ir.Plan, today: str, recall: Recall) -> Comparison:
     """Compare ``plan`` with ``lock``; ``recall`` gives locked definitions to show differences."""
     now = lock_plan(plan, today, lock)
-    differ = {
-        name
-        for name, locked in now.features.items()
-        if name in lock.features and lock.features[name].identity != locked.identity
-    }
-    readers = _Readers(plan)
-    changes = []
-    for name in sorted(now.features):
-        change = _change(name, lock.features.get(name), now.features[name], differ, plan, recall)
-        if change is None:
-            continue
-        if change.before is not None and change.verdict not in _SETTLED:
-            change = replace(change, readers=readers.of(name))
-        changes.append(change)
-    return Comparison(tuple(changes), now)
+    if now.features == lock.features:
+        same = (
+            Change(name, Verdict.IDENTICAL, one, one)
+            for name, one in sorted(lock.features.items())
+            if one.status != REMOVED
+        )
+        return Comparison(tuple(same), now)
+    return _Comparer(lock, now, plan, recall).compare()
 
 
-def _change(
-    name: ir.FeatureId,
-    before: Locked | None,
-    after: Locked,
-    differ: set[ir.FeatureId],
-    plan: ir.Plan,
-    recall: Recall,
-) -> Change | None:
-    if after.status == REMOVED:
-        if before is not None and before.status == REMOVED:
-            return None
-        return Change(name, Verdict.REMOVED, before, None)
-    if before is None:
-        return Change(name, Verdict.NEW, None, after)
-    if name in differ:
-        return _value_change(name, before, after, differ, plan, recall)
-    reasons = _contract_reasons(before, after)
-    if before.status == REMOVED:
-        return Change(name, Verdict.RESTORED, before, after, reasons)
-    if before.status != after.status and after.status == DEPRECATED:
-        return Change(name, Verdict.DEPRECATED, before, after, (after.deprecated, *reasons))
-    verdict = Verdict.CONTRACT if reasons else Verdict.IDENTICAL
-    return Change(name, verdict, before, after, reasons)
+class _Comparer:
+    """One comparison; what is needed of the whole plan is worked out once, where it is at all."""
+
+    def __init__(self, lock: Lock, now: Lock, plan: ir.Plan, recall: Recall) -> None:
+        self.lock = lock
+        self.now = now
+        self.plan = plan
+        self.kept: dict[str, Definition | None] = {}
+        self._recall = recall
+        self.differ = {
+            name
+            for name, locked in now.features.items()
+            if name in lock.features and lock.features[name].identity != locked.identity
+        }
+        self.swapped = self._swapped()
+        readers = dependents(dependencies(plan)) if self.swapped else {}
+        self.differ |= {
+            node
+            for node in closure(readers, self.swapped)
+            if isinstance(node, ir.FeatureId) and self._was_there(node)
+        }
+        self.names = {name_of(node): node for node in self.differ}
+        self.values = value_identities(plan) if self.differ else {}
+        self.texts = canonical_features(plan) if self.differ else {}
+        self.footprints = Footprints(plan).features if self.differ else {}
+        self.tried: dict[tuple[str, ...], ir.FeatureId] = {}
+
+    def _was_there(self, name: ir.FeatureId) -> bool:
+        return name in self.lock.features and self.lock.features[name].status != REMOVED
+
+    def _swapped(self) -> dict[ir.FeatureId, tuple[str, ...]]:
+        """Return the features of the same identity that read other sources of the same form, each
+        with the lines that say which. A source that has another name now is none: the old name is
+        gone, and the new one is new.
+        """
+        here = {source.name for source in self.plan.sources}
+        there = self.lock.rows.keys()
+        found = {}
+        for name, after in self.now.features.items():
+            if not self._was_there(name) or after.status == REMOVED or name in self.differ:
+                continue
+            before = self.lock.features[name].sources
+            pairs = list(dict.fromkeys(zip(before, after.sources, strict=False)))
+            renamed = (
+                len(before) == len(after.sources)
+                and all(was == now or (was not in here and now not in there) for was, now in pairs)
+                and len(dict(pairs)) == len(pairs) == len({now for _, now in pairs})
+            )
+            if before and not renamed:
+                others = [pair for pair in pairs if pair[0] != pair[1]] or [
+                    (", ".join(before), ", ".join(after.sources))
+                ]
+                found[name] = tuple(
+                    line for was, now in others for line in (f"-   from {was}", f"+   from {now}")
+                )
+        return found
+
+    def compare(self) -> Comparison:
+        """Return every change with its readers, and what follows from all of them."""
+        readers = Readers(self.plan)
+        changes = []
+        for name in sorted(self.now.features):
+            change = self.change(name, self.lock.features.get(name), self.now.features[name])
+            if change is None:
+                continue
+            if change.before is not None and change.verdict not in _SETTLED:
+                change = replace(change, readers=readers.of(name))
+            changes.append(change)
+        return Comparison(
+            tuple(changes), self.now, self.states(changes), self.recompute(changes)
+        )
+
+    def recall(self, identity: str) -> Definition | None:
+        """Return a locked definition, reading it once."""
+        if identity not in self.kept:
+            self.kept[identity] = self._recall(identity)
+        return self.kept[identity]
+
+    def states(self, changes: Sequence[Change]) -> tuple[StateChange, ...]:
+        """Return what becomes of the online state. What did not change is kept as it is now."""
+        here = [one.feature for one in changes if one.after is not None]
+        moved = (Verdict.VALUE, Verdict.REMOVED, Verdict.NEW, Verdict.RESTORED)
+        changed = [one for one in changes if one.verdict in moved]
+        apart = {one.feature for one in changed}
+        before = states(self.plan, [name for name in here if name not in apart])
+        for one in changed:
+            if one.before is None or one.verdict is Verdict.RESTORED:
+                continue
+            old = self.recall(one.before.identity)
+            if old is not None:
+                for key, state in states(old.plan, [f.id for f in old.plan.features]).items():
+                    known = before.get(key)
+                    columns = state.columns | (known.columns if known is not None else frozenset())
+                    before[key] = replace(state, columns=columns)
+        return tuple(state_changes(before, states(self.plan, here)))
+
+    def recompute(self, changes: Sequence[Change]) -> Recompute:
+        """Return what must be computed anew."""
+        fresh = (Verdict.VALUE, Verdict.NEW, Verdict.RESTORED)
+        return recompute(self.plan, [one.feature for one in changes if one.verdict in fresh])
+
+    def change(self, name: ir.FeatureId, before: Locked | None, after: Locked) -> Change | None:
+        """Return what became of one feature version; None where it was removed before."""
+        if after.status == REMOVED:
+            if before is not None and before.status == REMOVED:
+                return None
+            return Change(name, Verdict.REMOVED, before, None)
+        if before is None:
+            return Change(name, Verdict.NEW, None, after)
+        if name in self.differ:
+            return self.value_change(name, before, after)
+        reasons = _contract_reasons(before, after)
+        if before.status == REMOVED:
+            return Change(name, Verdict.RESTORED, before, after, reasons)
+        if before.status != after.status and after.status == DEPRECATED:
+            return Change(name, Verdict.DEPRECATED, before, after, (after.deprecated, *reasons))
+        verdict = Verdict.CONTRACT if reasons else Verdict.IDENTICAL
+        return Change(name, verdict, before, after, reasons)
+
+    def value_change(self, name: ir.FeatureId, before: Locked, after: Locked) -> Change:
+        """Return the change of a feature with another identity."""
+        because = tuple(self.names[read] for read, _ in after.reads if read in self.names)
+        reasons = _contract_reasons(before, after)
+        if before.identity == after.identity:
+            reasons += tuple(f"reads `{_short(read)}`, which has changed" for read in because)
+            lines = self.swapped.get(name, ())
+            if lines:
+                reasons += ("reads another source of the same form",)
+            return Change(name, Verdict.VALUE, before, after, reasons, lines, because)
+        old = self.recall(before.identity)
+        if old is None:
+            reasons += (
+                *_read_reasons(before, after),
+                "the locked definition is not kept any more",
+            )
+            return Change(name, Verdict.VALUE, before, after, reasons, (), because)
+        if value_identity(old.plan, old.feature) == self.values[name]:
+            return Change(name, Verdict.CONTRACT, before, after, reasons, (), because)
+        pairs = {was: now for _, was, now in _moved(before, after)}
+        text = canonical_feature(old.plan, old.feature) if pairs else ""
+        for was, now in pairs.items():
+            text = text.replace(was, now)
+        reasons += tuple(f"reads `{_short(read)}`, which has changed" for read in because)
+        if text == self.texts[name]:  # it differs only in that what it reads has changed
+            return Change(name, Verdict.VALUE, before, after, reasons, (), because)
+        new = prune(self.plan, features=(name,))
+        diff = _difference(old, _names(old, before), new, name)
+        reasons += tuple(
+            leak_changes(Footprints(old.plan).features[old.feature], self.footprints[name])
+        )
+        first = self.tried.setdefault(diff, name)
+        if first != name and diff:
+            reasons += (f"changes as `{_short(first)}` does, which was tried",)
+        elif len(self.tried) > _TRIALS:
+            reasons += ("not tried: too much has changed at once",)
+        elif diff:
+            reasons += _trial(old, new, name)
+        return Change(name, Verdict.VALUE, before, after, reasons, diff, because)
 
 
-def _value_change(
-    name: ir.FeatureId,
-    before: Locked,
-    after: Locked,
-    differ: set[ir.FeatureId],
-    plan: ir.Plan,
-    recall: Recall,
-) -> Change:
-    names = {name_of(node): node for node in differ}
-    because = tuple(names[read] for read, _ in after.reads if read in names)
-    reasons = _contract_reasons(before, after)
-    old = recall(before.identity)
-    if old is None:
-        reasons += (*_read_reasons(before, after), "the locked definition is not kept any more")
-        return Change(name, Verdict.VALUE, before, after, reasons, (), because)
-    if value_identity(old.plan, old.feature) == value_identity(plan, name):
-        return Change(name, Verdict.CONTRACT, before, after, reasons, (), because)
-    pairs = {was: now for _, was, now in _moved(before, after)}
-    diff: tuple[str, ...] = ()
-    if not _is_same_but_for(old, plan, name, pairs):
-        diff = _difference(old.plan, old.feature, prune(plan, features=(name,)), name)
-    reasons += tuple(f"reads `{_short(read)}`, which has changed" for read in because)
-    if diff:
-        reasons += _trial(old, plan, name)
-    return Change(name, Verdict.VALUE, before, after, reasons, diff, because)
-
-
-def _trial(old: Definition, plan: ir.Plan, name: ir.FeatureId) -> tuple[str, ...]:
+def _trial(old: Definition, new: ir.Plan, name: ir.FeatureId) -> tuple[str, ...]:
     """Return what trying both definitions on generated timelines shows."""
-    found = compare_values(old.plan, old.feature, prune(plan, features=(name,)), name)
+    from astrafs.registry.evidence import compare_values  # with it comes the interpreter
+
+    found = compare_values(old.plan, old.feature, new, name)
     rows = found.difference.rows if found.difference is not None else ()
     return (str(found), *(f"with {row}" for row in rows))
 
@@ -173,16 +298,6 @@ def _moved(before: Locked, after: Locked) -> list[tuple[str, str, str]]:
         for read, identity in after.reads
         if read in old and old[read] != identity and feature_named(read) is not None
     ]
-
-
-def _is_same_but_for(
-    old: Definition, plan: ir.Plan, name: ir.FeatureId, pairs: Mapping[str, str]
-) -> bool:
-    """Whether a definition differs only in that what it reads has changed."""
-    text = canonical_feature(old.plan, old.feature)
-    for was, now in pairs.items():
-        text = text.replace(was, now)
-    return text == canonical_feature(plan, name)
 
 
 def _contract_reasons(before: Locked, after: Locked) -> tuple[str, ...]:
@@ -219,13 +334,34 @@ def _read_reasons(before: Locked, after: Locked) -> tuple[str, ...]:
 
 
 def _difference(
-    old: ir.Plan, was: ir.FeatureId, new: ir.Plan, now: ir.FeatureId
+    old: Definition, names: Mapping[str, str], new: ir.Plan, now: ir.FeatureId
 ) -> tuple[str, ...]:
     """Return the lines of the definition that differ, marked ``-`` and ``+``: of the feature itself
-    and of the rows that it reads directly.
+    and of the rows that it reads directly. ``names`` are right for those in ``old``.
     """
-    lines = difflib.ndiff(_text(old, was), _text(new, now))
+    before = _text(old.plan, old.feature)
+    if names:
+        wrong = re.compile("|".join(rf"(?<![\w.]){re.escape(name)}(?![\w@])" for name in names))
+        before = [wrong.sub(lambda found: names[found[0]], line) for line in before]
+    lines = difflib.ndiff(before, _text(new, now))
     return tuple(line.rstrip() for line in lines if line[:1] in "-+")
+
+
+def _names(old: Definition, before: Locked) -> dict[str, str]:
+    """Return the names that a definition, which may have been kept for a feature of the same
+    identity, has for this one, where they differ: its own and those of what it reads.
+    """
+    features, rows = plan_identities(old.plan)
+    read = {identity: _plain(name) for name, identity in before.reads}
+    found = {str(name): read.get(identity, "") for name, identity in features.items()}
+    found |= {name: read.get(identity, "") for name, identity in rows.items()}
+    found[str(old.feature)] = str(before.feature)
+    return {wrong: right for wrong, right in found.items() if right and right != wrong}
+
+
+def _plain(name: str) -> str:
+    feature = feature_named(name)
+    return name if feature is None else str(feature)
 
 
 def _text(plan: ir.Plan, name: ir.FeatureId) -> list[str]:
@@ -243,26 +379,6 @@ def _text(plan: ir.Plan, name: ir.FeatureId) -> list[str]:
     blocks += [stream_text(stream) for stream in plan.streams if stream.name in read]
     blocks += [source_text(source) for source in plan.sources if source.name in read]
     return [line for block in blocks for line in block.splitlines()]
-
-
-class _Readers:
-    """Who reads a feature, however indirectly: features and views, by name."""
-
-    def __init__(self, plan: ir.Plan) -> None:
-        self._direct = dependents(dependencies(plan))
-        self._views: dict[ir.FeatureId, list[str]] = {}
-        for view in plan.views:
-            for node in references(*(output.expression for output in view.outputs)):
-                if isinstance(node, ir.FeatureId):
-                    self._views.setdefault(node, []).append(f"view {view.name}")
-
-    def of(self, feature: ir.FeatureId) -> tuple[str, ...]:
-        """Return ``feature NAME`` and ``view NAME`` for everything downstream of ``feature``."""
-        nodes = closure(self._direct, [feature])
-        features = sorted(n for n in nodes if isinstance(n, ir.FeatureId))
-        views = {name for node in features for name in self._views.get(node, ())}
-        shown = (f"feature {node}" for node in features if node != feature)
-        return (*shown, *sorted(views))
 
 
 def changed_meanings(
@@ -304,7 +420,8 @@ def changed_meanings(
             f"keep this definition as it was and write the new one as `{following}: ...`; "
             f"readers that want the old meaning pin `{name.name}@{name.version}`"
         )
-        if span is not None:
+        # A name in a template is many features: to rewrite it would give them all one name.
+        if span is not None and list(places.values()).count(span) == 1:
             diagnostic = diagnostic.fix(
                 f"make it version {following}", Edit(span, following), safe=False
             )

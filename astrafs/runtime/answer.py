@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,18 @@ class Answer:
     given: Spine | None
     given_file: InputFile | None
     quarantined: tuple[Quarantined, ...]
+    hashes: Mapping[Path, str] = field(default_factory=dict)
+    reused: Reused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """What came from earlier runs: whole columns of all, and rows of which nothing was missing."""
+
+    columns: int
+    of_columns: int
+    rows: int
+    of_rows: int
 
 
 @contextlib.contextmanager
@@ -66,61 +78,96 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
     afterwards.
     """
     request = job.request
-    given, given_file = _given(request, place.root)
-    mode: Mode = "known_keys" if job.grid is None else "grid"
-    bound: tuple[SpineColumn, ...] = ()
-    if given is not None:
-        mode = "spine"
-        given = given if request.limit is None else given.head(request.limit)
-        bound = spine.bind(given, job.entity, request.time, request.keys)
-        _no_clash(given, job.view)
-    script = _script(program.plan, job, mode)
+    asked = questions(job, place) if request.spine is not None else None
+    mode: Mode = "spine" if asked else "known_keys" if job.grid is None else "grid"
+    script = view_script(program.plan, job, mode)
     with loaded(program, place, script, job.as_of, request) as run:
         session, steps = run.session, run.steps
         steps.next("reading the spine")
         own: pa.Table | None = None
-        if given is not None:
-            spine.load(session, given, bound, job.entity, request.time_zone)
-            own = own_columns(given, _typed(session, given, bound))
+        if asked is not None:
+            own = asked.load(session, job)
         elif job.grid is not None:
             _make_grid(session, job.grid)
-        run.execute()
+        run.execute(script)
         steps.next("writing the result")
         query, columns = _result_query(job, script, mode)
-        schema = pa.schema(
-            [
-                *(own.schema if own is not None else ()),
-                *(pa.field(name, result.arrow_type(type_)) for name, type_ in columns),
-            ]
-        )
-        expected = given.table.num_rows if given is not None else None
+        schema = result_schema(own, columns)
+        expected = asked.spine.table.num_rows if asked is not None else None
         rows = result.in_order(result.chunks(session.stream(query, "reading the result")), expected)
         yield Answer(
             schema,
             result.zipped(rows, own, [type_ for _, type_ in columns], schema),
             run.inputs,
-            given,
-            given_file,
+            asked.spine if asked is not None else None,
+            asked.file if asked is not None else None,
             run.quarantined,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """A spine as asked for, its file where it is one, and its columns that the view reads."""
+
+    spine: Spine
+    file: InputFile | None
+    bound: tuple[SpineColumn, ...]
+
+    def load(self, session: Session, job: Job) -> pa.Table:
+        """Make the relation ``spine``; return the spine's own columns for the result."""
+        spine.load(session, self.spine, self.bound, job.entity, job.request.time_zone)
+        return own_columns(self.spine, _typed(session, self.spine, self.bound))
+
+
+def questions(job: Job, place: Place) -> Questions:
+    """Read the spine of a job that has one, and bind its columns; raises :class:`AstrafsError`."""
+    request = job.request
+    given, file = _given(request, place.root)
+    given = given if request.limit is None else given.head(request.limit)
+    bound = spine.bind(given, job.entity, request.time, request.keys)
+    _no_clash(given, job.view)
+    return Questions(given, file, bound)
+
+
+def result_schema(own: pa.Table | None, columns: Sequence[tuple[str, Type]]) -> pa.Schema:
+    """Return the schema of a result: the spine's own columns, then ``columns``."""
+    made = [pa.field(name, result.arrow_type(type_)) for name, type_ in columns]
+    return pa.schema([*(own.schema if own is not None else ()), *made])
+
+
 @dataclass(slots=True)
 class Run:
-    """A session that has read what a script needs."""
+    """A session, and what scripts in it need: ``inputs`` are all files that it may read."""
 
     program: Program
-    script: Script
     session: Session
     steps: Steps
-    readers: dict[str, SourceReader]
+    formats: Mapping[str, str]
     inputs: Mapping[str, tuple[InputFile, ...]]
     quarantine: Quarantine | None
+    readers: dict[str, SourceReader] = field(default_factory=dict)
 
-    def execute(self) -> None:
-        """Execute the script's steps."""
-        spans = feature_spans(self.program)
-        _run(self.session, self.script, self.readers, self.steps, spans)
+    def read(self, script: Script) -> None:
+        """Read the sources of ``script``, once a session: other scripts may need less of them."""
+        for name in KERNELS.keys() & script.kernels:  # a text of the program may look like one
+            kernel = KERNELS[name]
+            self.session.add_function(name, kernel.run, kernel.params, kernel.result)
+        for name, needed in script.inputs.items():
+            self.steps.next(f"reading {name}")
+            self.readers[name] = SourceReader(
+                self.session,
+                next(one for one in self.program.plan.sources if one.name == name),
+                self.formats[name],
+                self.inputs[name],
+                self.quarantine,
+                expects_written(self.program, name),
+                self.program.sources.get(name),
+            )
+            self.readers[name].load(needed)
+
+    def execute(self, script: Script) -> list[str]:
+        """Execute the steps of ``script``; return the relations that are left of them."""
+        return _run(self.session, script, self.readers, self.steps, feature_spans(self.program))
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
@@ -129,37 +176,33 @@ class Run:
 
 
 @contextlib.contextmanager
-def loaded(
+def opened(
     program: Program, place: Place, script: Script, as_of: int, request: Request
 ) -> Iterator[Run]:
-    """Open a session and read the sources of ``script`` into it; all is removed afterwards."""
-    inputs = {name: source_files(program, place, name) for name in script.inputs}
-    files = [file.path for _, found in inputs.values() for file in found]
+    """Open a session that may read the sources of ``script``; all is removed afterwards."""
+    found = {name: source_files(program, place, name) for name in script.inputs}
+    files = [file.path for _, listed in found.values() for file in listed]
     quarantine = Quarantine(request.quarantine) if request.quarantine is not None else None
     steps = Steps(request.progress, len(script.inputs) + len(script.steps) + 2)
     with Session(files, memory_limit=request.memory_limit, threads=request.threads) as session:
         session.set_as_of(as_of)
-        for name in KERNELS.keys() & script.kernels:  # a text of the program may look like one
-            kernel = KERNELS[name]
-            session.add_function(name, kernel.run, kernel.params, kernel.result)
-        readers: dict[str, SourceReader] = {}
-        for name, needed in script.inputs.items():
-            steps.next(f"reading {name}")
-            source = next(one for one in program.plan.sources if one.name == name)
-            readers[name] = SourceReader(
-                session,
-                source,
-                *inputs[name],
-                quarantine,
-                expects_written(program, name),
-                program.sources.get(name),
-            )
-            readers[name].load(needed)
-        found = {name: read for name, (_, read) in inputs.items()}
-        yield Run(program, script, session, steps, readers, found, quarantine)
+        formats = {name: format_ for name, (format_, _) in found.items()}
+        inputs = {name: listed for name, (_, listed) in found.items()}
+        yield Run(program, session, steps, formats, inputs, quarantine)
 
 
-def _script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
+@contextlib.contextmanager
+def loaded(
+    program: Program, place: Place, script: Script, as_of: int, request: Request
+) -> Iterator[Run]:
+    """Open a session and read the sources of ``script`` into it; all is removed afterwards."""
+    with opened(program, place, script, as_of, request) as run:
+        run.read(script)
+        yield run
+
+
+def view_script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
+    """Compile the view of ``job``; raises :class:`AstrafsError` where it needs a spine."""
     names = [one.name for one in job.view.outputs]
     try:
         return compile_view(plan, job.view.name, outputs=names, mode=mode)
@@ -180,11 +223,9 @@ def _make_grid(session: Session, grid: Grid) -> None:
     )
 
 
-def _given(request: Request, root: Path) -> tuple[Spine | None, InputFile | None]:
+def _given(request: Request, root: Path) -> tuple[Spine, InputFile | None]:
     """Return the spine that was asked for, and its file where it is one."""
     match request.spine:
-        case None:
-            return None, None
         case str() | Path():
             path = Path(request.spine)
             if not path.exists():
@@ -221,7 +262,7 @@ def source_files(program: Program, place: Place, name: str) -> tuple[str, tuple[
     try:
         return format_, paths.resolve(name, patterns, place.root, place.roots)
     except AstrafsError as error:
-        if override.patterns:
+        if override.patterns or not binding.span.path:  # a kept definition has no text
             raise
         label = Label(binding.span, "named here")
         raise AstrafsError(*(replace(one, primary=label) for one in error.diagnostics)) from None
@@ -266,12 +307,13 @@ def _run(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
-) -> None:
-    """Execute the script's steps. Rows that a check sets aside change what came before, so it
-    starts again.
+) -> list[str]:
+    """Execute the script's steps; return what they leave. Rows that a check sets aside change what
+    came before, so it starts again.
     """
-    while not _steps(session, script, readers, steps, spans):
+    while (left := _steps(session, script, readers, steps, spans)) is None:
         steps.expect(len(script.steps) + 1)
+    return left
 
 
 def _steps(
@@ -280,9 +322,9 @@ def _steps(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
-) -> bool:
-    """Execute the steps once; return False where a check took rows out (all that the steps made is
-    then gone).
+) -> list[str] | None:
+    """Execute the steps once; return the relations that are left, None where a check took rows out
+    (all that the steps made is then gone).
     """
     made: list[str] = []
     for step in script.steps:
@@ -297,11 +339,11 @@ def _steps(
             if found.after == step.name and _takes_out(session, found, readers):
                 for name in made:
                     session.run(f"DROP TABLE {ident(name)}", "starting again")
-                return False
+                return None
         for name in (script.drops or {}).get(step.name, ()):
             session.run(f"DROP TABLE {ident(name)}", "freeing memory")
             made.remove(name)
-    return True
+    return made
 
 
 def _takes_out(session: Session, found: Check, readers: Mapping[str, SourceReader]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -13,8 +15,8 @@ from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import identity, ir
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
-from astrafs.runtime import atomic, output, paths
-from astrafs.runtime.answer import Answer, Place, compute
+from astrafs.runtime import atomic, output, paths, reuse
+from astrafs.runtime.answer import Answer, Place, Reused, compute
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest, digest_table
 from astrafs.runtime.manifest import HashedInput, Manifest
@@ -36,17 +38,44 @@ class Report:
     digest: str
     schema: pa.Schema
     quarantined: tuple[Quarantined, ...]
+    reused: Reused | None = None
+
+
+T = TypeVar("T")
+_TRIES = 3
+
+
+def answered(
+    program: Program, place: Place, request: Request, take: Callable[[Job, Answer], T]
+) -> T:
+    """Run ``request`` and return what ``take`` makes of its answer, while the run is open.
+
+    With kept columns it may be called again: where one of them turns out to be gone or damaged.
+    """
+    job = check(program.plan, request)
+    with placed(program):
+        for _ in range(_TRIES):
+            if not reuse.applies(job.request):
+                break
+            with contextlib.suppress(reuse.LostError), reuse.compute(program, place, job) as found:
+                return take(job, found)
+        else:
+            job = replace(job, request=replace(request, cache=False, partition_rows=None))
+        with compute(program, place, job) as found:
+            return take(job, found)
 
 
 def to_table(
     program: Program, place: Place, request: Request
 ) -> tuple[pa.Table, tuple[Quarantined, ...]]:
     """Run ``request`` and return the whole result, and what was set aside."""
-    job = check(program.plan, request)
-    with placed(program), compute(program, place, job) as answer:
+
+    def take(_: Job, answer: Answer) -> tuple[pa.Table, tuple[Quarantined, ...]]:
         table = pa.Table.from_batches(list(answer.batches), answer.schema)
-        paths.check_unchanged(_all_files(answer), place.root)
+        paths.check_unchanged(all_files(answer), place.root)
         return table, answer.quarantined
+
+    return answered(program, place, request, take)
 
 
 def to_file(
@@ -55,55 +84,66 @@ def to_file(
     """Run ``request`` and write the result and its manifest, both or none; what stood there before
     is replaced.
     """
-    job = check(program.plan, request)
     chosen = output.format_of(target, format_)
+
+    def take(job: Job, answer: Answer) -> Report:
+        return _written(program.plan, job, place, answer, target, chosen)
+
+    return answered(program, place, request, take)
+
+
+def _written(
+    plan: ir.Plan, job: Job, place: Place, answer: Answer, target: Path, chosen: str
+) -> Report:
+    """Write an answer and its manifest."""
+    _refuse_input(target, answer)
     file = atomic.AtomicFile(target)
     beside: atomic.AtomicFile | None = None
     try:
         beside = atomic.AtomicFile(target.with_name(target.name + ".manifest.json"))
-        with placed(program), compute(program, place, job) as answer:
-            _refuse_input(target, answer)
-            hashed = hashed_inputs(answer.inputs)
-            digest, rows = TableDigest(answer.schema), 0
-            with (
-                atomic.refused(target),
-                output.Writer(file.temporary, chosen, answer.schema) as writer,
-            ):
-                for batch in answer.batches:
-                    digest.update(batch)
-                    writer.write(batch)
-                    rows += batch.num_rows
-            paths.check_unchanged(_all_files(answer), place.root)
-            written = paths.inspect(file.temporary.resolve(), file.temporary.resolve().parent)
-            manifest = Manifest(
-                view=job.view.name,
-                view_identity=identity.view_identity(program.plan, job.view.name),
-                features=feature_identities(program.plan, job.view),
-                mode=_mode(job),
-                as_of=iso(job.as_of),
-                inputs=hashed,
-                spine=_spine_facts(answer),
-                quarantined=answer.quarantined,
-                schema=answer.schema,
-                rows=rows,
-                digest=digest.hexdigest(),
-                file_name=target.name,
-                file_format=chosen,
-                file_bytes=written.size,
-                file_sha256=paths.sha256(written),
-            )
-            with atomic.refused(beside.target):
-                beside.temporary.write_text(manifest.text(), encoding="utf-8", newline="\n")
-            atomic.publish([file, beside])
-            return Report(
-                rows=rows,
-                features=tuple(one.name for one in job.view.outputs),
-                output=target,
-                manifest=beside.target,
-                digest=manifest.digest,
-                schema=answer.schema,
-                quarantined=answer.quarantined,
-            )
+        hashed = hashed_inputs(answer.inputs, answer.hashes)
+        digest, rows = TableDigest(answer.schema), 0
+        with (
+            atomic.refused(target),
+            output.Writer(file.temporary, chosen, answer.schema) as writer,
+        ):
+            for batch in answer.batches:
+                digest.update(batch)
+                writer.write(batch)
+                rows += batch.num_rows
+        paths.check_unchanged(all_files(answer), place.root)
+        written = paths.inspect(file.temporary.resolve(), file.temporary.resolve().parent)
+        manifest = Manifest(
+            view=job.view.name,
+            view_identity=identity.view_identity(plan, job.view.name),
+            outputs=tuple(one.name for one in job.view.outputs),
+            features=feature_identities(plan, job.view),
+            mode=_mode(job),
+            as_of=iso(job.as_of),
+            inputs=hashed,
+            spine=_spine_facts(answer),
+            quarantined=answer.quarantined,
+            schema=answer.schema,
+            rows=rows,
+            digest=digest.hexdigest(),
+            file_name=target.name,
+            file_format=chosen,
+            file_bytes=written.size,
+            file_sha256=paths.sha256(written),
+        )
+        with atomic.refused(beside.target):
+            beside.temporary.write_text(manifest.text(), encoding="utf-8", newline="\n")
+        atomic.publish([file, beside])
+        return Report(
+            rows=rows,
+            features=manifest.outputs,
+            output=target,
+            manifest=beside.target,
+            digest=manifest.digest,
+            schema=answer.schema,
+            quarantined=answer.quarantined,
+            reused=answer.reused,
+        )
     finally:
         file.discard()
         if beside is not None:
@@ -123,7 +163,7 @@ def placed(program: Program) -> Iterator[None]:
 def _refuse_input(target: Path, answer: Answer) -> None:
     """Raise where the result would replace a file that it was made from."""
     place = target.resolve()
-    if any(file.path == place for file in _all_files(answer)):
+    if any(file.path == place for file in all_files(answer)):
         raise AstrafsError(
             usage.CANNOT_WRITE.nowhere(f"`{target}` is an input of this run").help(
                 "write the result to another file"
@@ -131,21 +171,25 @@ def _refuse_input(target: Path, answer: Answer) -> None:
         )
 
 
-def _all_files(answer: Answer) -> tuple[InputFile, ...]:
+def all_files(answer: Answer) -> tuple[InputFile, ...]:
+    """Return every file that a run reads."""
     own = (answer.given_file,) if answer.given_file is not None else ()
     return (*own, *(file for files in answer.inputs.values() for file in files))
 
 
-def hashed_inputs(inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[HashedInput, ...]:
-    """Return the files that were read, by source, with their digests."""
-    done: dict[Path, str] = {}
-    found = []
+def hashed_inputs(
+    inputs: Mapping[str, tuple[InputFile, ...]], known: Mapping[Path, str] | None = None
+) -> tuple[HashedInput, ...]:
+    """Return the files that were read, by source, with their digests, some of them ``known``."""
+    done = dict(known or {})
+    found = {}
     for name, files in sorted(inputs.items()):
+        source = name.partition("@")[0]  # behind it stands which pinned version reads it
         for file in files:
             if file.path not in done:
                 done[file.path] = paths.sha256(file)
-            found.append(HashedInput(name, file, done[file.path]))
-    return tuple(found)
+            found[source, file.path] = HashedInput(source, file, done[file.path])
+    return tuple(found.values())
 
 
 def _spine_facts(answer: Answer) -> dict[str, object] | None:

@@ -149,7 +149,7 @@ def _computed(program: Program, place: Place, request: Request) -> Iterator[_Ans
     as_of = check_as_of(request)
     compiled = compile_dataset(plan, dataset.name)
     with loaded(program, place, compiled.script, as_of, request) as run:
-        run.execute()
+        run.execute(compiled.script)
         run.steps.next("writing the result")
         relation = ident(compiled.script.result)
         splits = _splits(run, dataset, relation)

@@ -21,7 +21,7 @@ from astrafs.runtime.paths import InputFile
 from astrafs.runtime.times import iso
 from astrafs.values import zones
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Manifest:
 
     view: str
     view_identity: str
+    outputs: Sequence[str]
     features: Mapping[str, str]
     mode: Mapping[str, Any]
     as_of: str
@@ -56,8 +57,12 @@ class Manifest:
     def text(self) -> str:
         """Return the manifest as JSON text, keys sorted."""
         document = {
-            **_made_by(),
-            "view": {"name": self.view, "identity": self.view_identity},
+            **made_by(),
+            "view": {
+                "name": self.view,
+                "identity": self.view_identity,
+                "outputs": list(self.outputs),
+            },
             "features": dict(self.features),
             "as_of": self.as_of,
             "rows_from": dict(self.mode),
@@ -118,7 +123,7 @@ class DatasetManifest:
                 "rows_in_the_gap": self.gap,
             }
         document = {
-            **_made_by(),
+            **made_by(),
             "dataset": {"name": dataset.name, "identity": self.dataset_identity},
             "view": {"name": dataset.view, "identity": self.view_identity},
             "features": dict(self.features),
@@ -150,7 +155,8 @@ class DatasetManifest:
         return _json(document)
 
 
-def _made_by() -> dict[str, Any]:
+def made_by() -> dict[str, Any]:
+    """Return the versions of everything that decides a result."""
     return {
         "manifest_version": SCHEMA_VERSION,
         "compiler": {"name": "astrafs", "version": __version__},

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -98,7 +99,10 @@ class Writer:
         if self._format == "parquet":
             self._inner.write_batch(batch, row_group_size=max(batch.num_rows, 1))
         else:
-            self._inner.write_batch(batch)
+            # Copied, as this format would also write what lies under nulls.
+            every = pa.array(np.arange(batch.num_rows, dtype=np.int64))
+            columns = [column.take(every) for column in batch.columns]
+            self._inner.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def __enter__(self) -> Writer:
         return self

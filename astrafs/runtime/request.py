@@ -24,7 +24,11 @@ MAX_GRID_TIMES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A backfill as asked for; the fields are those of ``Project.backfill``."""
+    """A backfill as asked for; the fields are those of ``Project.backfill``.
+
+    With ``cache``, columns of earlier runs are used again and new ones kept in the project's
+    directory; ``partition_rows`` has a spine computed in parts of so many rows.
+    """
 
     view: str
     as_of: Time | None
@@ -41,6 +45,8 @@ class Request:
     threads: int | None = None
     quarantine: Path | None = None
     progress: Progress | None = None
+    cache: bool = False
+    partition_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def check(plan: ir.Plan, request: Request) -> Job:
     as_of = check_as_of(request)
     if request.limit is not None and request.limit < 0:
         raise AstrafsError(codes.BAD_REQUEST.nowhere(f"the limit is {request.limit}, below zero"))
+    _check_parts(request)
     if request.time_zone and request.time_zone not in UNIX_ZONES and not exists(request.time_zone):
         raise AstrafsError(
             usage.BAD_VALUE.nowhere(f"`{request.time_zone}` is no time zone").help(
@@ -89,6 +96,24 @@ def check(plan: ir.Plan, request: Request) -> Job:
             )
         )
     return Job(request, chosen, entity, as_of, _grid(request))
+
+
+def _check_parts(request: Request) -> None:
+    """Refuse parts of a spine where there is none, or of no rows, or with rows set aside."""
+    rows = request.partition_rows
+    if rows is None:
+        return
+    if rows < 1:
+        raise AstrafsError(codes.BAD_REQUEST.nowhere(f"parts of {rows} rows cannot be computed"))
+    for name, excluded in (
+        ("without a spine", request.spine is None),
+        ("with `--quarantine`", request.quarantine is not None),
+    ):
+        if excluded:
+            title = f"a run {name} cannot be computed in parts"
+            raise AstrafsError(
+                codes.BAD_REQUEST.nowhere(title).help("leave out `--partition-rows` and `--resume`")
+            )
 
 
 def check_as_of(request: Request) -> int:
@@ -105,7 +130,7 @@ def check_as_of(request: Request) -> int:
 def _check_kinds(request: Request) -> None:
     """Refuse arguments from Python that are not of the kind that is wanted."""
     problems = []
-    for name in ("limit", "threads"):
+    for name in ("limit", "threads", "partition_rows"):
         value = getattr(request, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             problems.append(

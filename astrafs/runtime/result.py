@@ -156,12 +156,13 @@ def zipped(
         ]
         beside: list[pa.Array] = []
         if own is not None:
-            beside = [_one(column) for column in own.slice(start, batch.num_rows).columns]
+            beside = [one(column) for column in own.slice(start, batch.num_rows).columns]
             start += batch.num_rows
         yield pa.RecordBatch.from_arrays([*beside, *columns], schema=schema)
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
+def one(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
     if column.num_chunks == 1:
         return column.chunk(0)
     if column.num_chunks == 0:

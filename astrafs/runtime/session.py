@@ -234,7 +234,7 @@ def _release(connection: duckdb.DuckDBPyConnection, functions: list[str], spill:
 def _check_limits(memory_limit: str | None, threads: int | None) -> None:
     if memory_limit is not None and not _SIZE.fullmatch(memory_limit.strip()):
         raise AstrafsError(
-            codes.BAD_REQUEST.nowhere(f"{text(memory_limit)} is no memory limit").help(
+            codes.BAD_REQUEST.nowhere(f"`{memory_limit}` is no memory limit").help(
                 "write a size such as `2GB` or `512MiB`"
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from astrafs.backends.duckdb.names import ident, text
@@ -176,7 +177,7 @@ def _helps(problem: Problem, column: SpineColumn, library: str) -> tuple[str, ..
 
 
 def _numbered(spine: Spine, columns: Sequence[SpineColumn]) -> pa.Table:
-    numbers = pa.array(range(spine.table.num_rows), pa.int64())
+    numbers = pa.array(np.arange(spine.table.num_rows, dtype=np.int64))
     arrays = [numbers] + [_engine_ready(spine.table.column(column.own)) for column in columns]
     return pa.table(arrays, names=[_NUMBER, *(f"r:{column.name}" for column in columns)])
 

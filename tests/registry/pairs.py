@@ -157,12 +157,13 @@ V, C, N, D, R = "value-changing", "contract only", "new", "deprecated", "removed
 
 @dataclass(frozen=True)
 class Pair:
-    """Edits of :data:`BASE` and the features that are not identical after them."""
+    """Edits of ``base`` and the features that are not identical after them."""
 
     name: str
     edits: tuple[tuple[str, str], ...]
     changed: dict[str, str] = field(default_factory=dict)
     adversarial: bool = False
+    base: str = BASE
 
 
 def same(name: str, *edits: tuple[str, str], adversarial: bool = False) -> Pair:

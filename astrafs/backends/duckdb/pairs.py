@@ -38,6 +38,7 @@ def by_shape(inputs: Sequence[Input]) -> list[list[Input]]:
         shape = (
             *(entry.values, entry.present, entry.by, entry.aggregate.each, entry.prepare, bounds),
             *(_per_value(entry), row.newest, row.keep_nulls, _cells(entry), entry.adds_vectors),
+            _is_counted(entry),
         )
         found.setdefault(shape, []).append(entry)
     return list(found.values())
@@ -180,9 +181,14 @@ def _gathered(
     return "WITH " + ",\n".join(clauses) + f"\n{final}"
 
 
+def _is_counted(entry: Input) -> bool:
+    """Whether of the values nothing matters but that they are there."""
+    return entry.aggregate.function == "count" and not entry.aggregate.each
+
+
 def _taken(runs: Runs, entry: Input) -> str:
     """The rows that take part, with the columns that are read of them."""
-    counted = entry.aggregate.function == "count" and not entry.aggregate.each
+    counted = _is_counted(entry)
     values = dict.fromkeys(
         f"TRUE AS {ident(name)}" if counted else ident(name) for name in entry.values
     )

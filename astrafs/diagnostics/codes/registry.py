@@ -92,3 +92,32 @@ EXPIRED = Code(
     "definition; the lock file keeps what it was.",
     runtime=True,
 )
+
+CANNOT_PIN = Code(
+    "AFS0810",
+    "a locked feature version cannot be computed here",
+    "`astrafs backfill --feature User.spend_7d@1` and `--lock FILE` compute feature versions as "
+    "they were locked, beside what the project is today. Entities are shared: one whose keys have "
+    "changed since is another entity, and nobody could say which key a row is about. Features that "
+    "are asked for without a view must be of one entity.",
+    runtime=True,
+)
+
+LOST_DEFINITION = Code(
+    "AFS0811",
+    "the definition of a locked feature version is not kept",
+    "`astrafs apply` keeps the definition of every version in `.astrafs/definitions`, by identity. "
+    "That directory belongs in version control beside `astrafs.lock`: without it, a version can be "
+    "computed only while its source text is there, unchanged.",
+    runtime=True,
+)
+
+BAD_MANIFEST = Code(
+    "AFS0812",
+    "the manifest cannot be used",
+    "`astrafs verify MANIFEST` takes the file that `astrafs backfill` writes beside a result "
+    "(`OUT.manifest.json`, or `manifest.json` in the directory of a dataset) and runs again what "
+    "it describes. A manifest of a view names its spine by its path in the project; where a run "
+    "had another, name it with `--spine`.",
+    runtime=True,
+)

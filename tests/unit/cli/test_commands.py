@@ -279,7 +279,8 @@ def test_fmt_of_standard_input(tmp_path: Path, cli: Cli, monkeypatch: pytest.Mon
         (("compile", "--features", "a"), "AFS0010", "--features"),
         (("explain", "AFS9999"), "AFS0017", "astrafs explain"),
         (("fmt", "--check", "--diff"), "AFS0010", "exclude"),
-        (("backfill",), "AFS0010", "view"),
+        (("backfill",), "AFS0010", "--as-of"),
+        (("backfill", "--as-of", "2026-03-01", "-o", "x.csv"), "AFS0010", "name a view"),
         (("backfill", "customer_vector"), "AFS0010", "--as-of"),
     ],
 )

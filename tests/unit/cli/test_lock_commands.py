@@ -140,3 +140,164 @@ def test_check_against_the_lock(shop: Path, cli: Cli) -> None:
     broken = cli("check", "--locked")
     assert broken.code == 1
     assert "AFS08" not in broken.out
+
+
+VERSIONED = """owner "shop@acme.test"
+
+entity User { user_id: int }
+
+## Payments.
+source payments from parquet("p/*.parquet") key id time at {
+  id: string
+  user_id: User
+  amount: float
+  at: timestamp
+}
+
+features for User from payments {
+  ## Payments.
+  @deprecated("use n@2", remove_after="2027-01-31")
+  n: int = count() over 7d
+  ## Payments.
+  n@2: int = count() over 8d
+  ## Once.
+  once: int = count() over 1d
+}
+
+features for User {
+  ## Twice.
+  twice: int = n@2 * 2
+}
+"""
+
+
+@pytest.fixture
+def versioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "astrafs.toml").write_text("", "utf-8")
+    (tmp_path / "m.afs").write_text(VERSIONED, "utf-8")
+    return tmp_path
+
+
+def without(text: str, *features: str) -> str:
+    """Take features out of a program: their descriptions and marks too."""
+    lines = text.splitlines(keepends=True)
+    for feature in features:
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"  {feature}: "))
+        start = at
+        while lines[start - 1].startswith(("  ##", "  @")):
+            start -= 1
+        del lines[start : at + 1]
+    return "".join(lines)
+
+
+def test_references_to_removed_versions_are_explained(versioned: Path, cli: Cli) -> None:
+    assert cli("apply", "--yes").code == 0
+    gone = without(VERSIONED, "n", "once")
+    (versioned / "m.afs").write_text(gone, "utf-8")
+    assert cli("apply", "--yes").code == 0
+    (versioned / "m.afs").write_text(gone.replace("n@2 * 2", "n@1 * 2"), "utf-8")
+    lock = read_lock((versioned / "astrafs.lock").read_text("utf-8"))
+    day = next(one.ended for one in lock.features.values() if one.ended)
+    for found in (cli("check"), cli("check", "--no-cache"), cli("check", "--deny", "warnings")):
+        assert found.code == 1
+        assert "error[AFS0209]: version `n@1` was removed" in found.out
+        assert f"removed on {day}" in found.out
+        assert "`astrafs show User.n@1`" in found.out
+        assert "`n` now means `n@2`" in found.out
+    assert "version `n@1` was removed" in cli("plan").err
+    (versioned / "m.afs").write_text(gone.replace("n@2 * 2", "once * 2"), "utf-8")
+    assert "version `once@1` was removed" in cli("check").out
+    (versioned / "m.afs").write_text(
+        gone.replace("n@2 * 2", "User[User(user_id)].once * 2"), "utf-8"
+    )
+    assert "no version of it is left" in cli("check").out
+    (versioned / "m.afs").write_text(gone.replace("n@2 * 2", "n@7 * 2"), "utf-8")
+    never = cli("check").out
+    assert "unknown version `n@7`" in never
+    assert "removed" not in never
+    (versioned / "astrafs.lock").write_text("nonsense", "utf-8")
+    (versioned / "m.afs").write_text(gone.replace("n@2 * 2", "n@1 * 2"), "utf-8")
+    assert "unknown version `n@1`" in cli("check").out
+
+
+def test_deprecation_with_a_date(versioned: Path, cli: Cli) -> None:
+    used = VERSIONED.replace("n@2 * 2", "n@1 * 2")
+    (versioned / "m.afs").write_text(used, "utf-8")
+    assert cli("check").code == 0
+    assert "AFS0215" in cli("check").out
+    in_time = cli("check", "--on", "2027-01-31")
+    assert in_time.code == 0
+    assert "AFS0806" not in in_time.out
+    late = cli("check", "--on", "2027-02-01", "--format", "concise")
+    assert late.code == 1
+    assert late.out.count("AFS0806") == 2, "the definition and its use"
+    assert "AFS0215" not in late.out
+    (versioned / "m.afs").write_text(VERSIONED, "utf-8")
+    assert cli("check", "--on", "2027-02-01", "--format", "concise").out.count("AFS0806") == 1
+    (versioned / "m.afs").write_text(without(VERSIONED, "n"), "utf-8")
+    assert cli("check", "--on", "2027-02-01").code == 0
+    for wrong in ("tomorrow", "2027-02-30", "20270201", "2027-W05-1"):
+        refused = cli("check", "--on", wrong)
+        assert refused.code == 2
+        assert "is no date" in refused.err
+
+
+def test_the_lock_records_the_date_of_a_deprecation(versioned: Path, cli: Cli) -> None:
+    assert cli("apply", "--yes").code == 0
+    assert 'remove_after = "2027-01-31"' in (versioned / "astrafs.lock").read_text("utf-8")
+    assert "last day  2027-01-31" in cli("show", "User.n@1").out
+    later = VERSIONED.replace("2027-01-31", "2028-01-31")
+    (versioned / "m.afs").write_text(later, "utf-8")
+    assert "it may be used until 2028-01-31" in cli("plan").out
+    assert cli("check", "--locked").code == 1
+    assert cli("apply", "--yes").code == 0
+    assert cli("check", "--locked").code == 0
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        '@deprecated("x", remove_after="soon")',
+        '@deprecated("x", remove_after="2027-02-30")',
+        '@deprecated("x", remove_after="2027-1-3")',
+        '@deprecated("x", before="2027-02-03")',
+        '@owner("x", remove_after="2027-02-03")',
+        '@deprecated(remove_after="2027-02-03")',
+    ],
+)
+def test_named_arguments_that_mean_nothing(mark: str, versioned: Path, cli: Cli) -> None:
+    text = VERSIONED.replace('@deprecated("use n@2", remove_after="2027-01-31")', mark)
+    (versioned / "m.afs").write_text(text, "utf-8")
+    found = cli("check", "--format", "concise")
+    assert found.code == 1
+    assert found.out.count("AFS0214") == 1
+
+
+TAGGED = (
+    VERSIONED.replace("  amount: float\n", '  amount: float tags "money"\n')
+    .replace("  ## Once.", "  ## Spent.\n  spent: float? = mean(amount) over 7d\n  ## Once.")
+    .replace("n@2 * 2", "n@2 * 2\n  ## Rounded.\n  coarse: float? = spent / 2.0")
+)
+
+
+def test_tags_are_those_of_what_is_read(versioned: Path, cli: Cli) -> None:
+    (versioned / "m.afs").write_text(TAGGED, "utf-8")
+    assert cli("apply", "--yes").code == 0
+    listed = cli("list", "--tag", "money").out
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [
+        "m.User.coarse@1", "m.User.spent@1",
+    ]  # fmt: skip
+    assert "money" in cli("explain", "User.coarse").out
+    assert json.loads(cli("explain", "User.coarse", "--format", "json").out)["tags"] == ["money"]
+    assert json.loads(cli("explain", "User.n@2", "--format", "json").out)["tags"] == []
+    forbidding = TAGGED + '\n## Served.\nview v for User forbid tags "money" { twice, }\n'
+    forbidding = forbidding.replace("{ twice, }", "{\n  twice\n  coarse\n}")
+    (versioned / "m.afs").write_text(forbidding, "utf-8")
+    found = cli("check")
+    assert found.code == 1
+    assert "`User.coarse` reads `User.spent` reads `payments.amount`" in found.out
+    none = forbidding.replace("  ## Rounded.\n", "  ## Rounded.\n  @tags()\n")
+    (versioned / "m.afs").write_text(none, "utf-8")
+    assert cli("check").code == 0
+    assert "its tags was `money` and is `none`" in cli("plan").out

@@ -104,7 +104,7 @@ def test_the_flights_demo(installed: Path, tmp_path: Path) -> None:
         ROOT / "features" / "flights", project, ignore=shutil.ignore_patterns("data", "out")
     )
     run(installed / "python", "prepare.py", cwd=project)
-    assert "ok: 9 files" in run(astrafs, "check", cwd=project)
+    assert "ok: 10 files" in run(astrafs, "check", cwd=project)
     told = run(
         *(astrafs, "backfill", "departure_delay", "--spine", "data/spine.parquet"),
         *("--as-of", "2014-02-01", "--limit", "500", "-o", "out.parquet"),

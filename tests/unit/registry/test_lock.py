@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from astrafs.driver import compile_project
 from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.program import Program
+from astrafs.registry import lock as lock_file
 from astrafs.registry.definitions import define, read_definition, write_definition
-from astrafs.registry.lock import EMPTY, lock_plan, read_lock, write_lock
+from astrafs.registry.lock import EMPTY, Lock, lock_plan, read_lock, write_lock
 from astrafs.source import SourceFile
 
 PROGRAM = """
@@ -136,3 +138,41 @@ def test_other_texts_are_refused(text: str, words: str) -> None:
     (found,) = caught.value.diagnostics
     assert found.code.id == "AFS0801"
     assert words in " ".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version = 2\nversion = 2\n",
+        'version = 2\nedition = "a" "b"\n',
+        'version = 2\nedition = "a\\/b"\n',
+        "version = 02\n",
+        'version = 2\nx = ["a"]\n',
+        'x = "\\ud800"\n',
+        "version = 2\nx = 'a'\n",
+        "version = 2 # two\n",
+        '[feature."a"]\n[feature."a"]\n',
+        'x = [\n  "a"\n]\n',
+        'x = [\n  "a",\n',
+        'x = "a\tb\x7f"\n',
+    ],
+)
+def test_the_quick_reader_reads_what_toml_reads(text: str) -> None:
+    found = lock_file._quickly(text)
+    try:
+        whole = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        assert found is None
+    else:
+        assert found is None or {k: v for k, v in found.items() if v != {}} == whole
+
+
+def test_the_quick_reader_reads_what_is_written() -> None:
+    wild = 'a"b\\c\n\t\u2028 \x7f ö \U0001f600 ]\n  "x",'
+    lock = lock_plan(compiled(PROGRAM).plan, "2026-11-23")
+    locked = replace(lock.features[N], doc=wild, owner=wild, tags=(wild,))
+    text = write_lock(Lock({N: locked}, lock.rows))
+    found = lock_file._quickly(text)
+    assert found is not None
+    assert found == tomllib.loads(text)
+    assert read_lock(text).features[N] == locked

@@ -1,0 +1,218 @@
+"""Locked feature versions by name or identity, put beside the program of today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from astrafs.cli import lockfile
+from astrafs.cli.project import Compiled
+from astrafs.diagnostics.codes import internal as usage
+from astrafs.diagnostics.codes import registry as codes
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.suggest import closest
+from astrafs.plan import ir
+from astrafs.plan.identity import feature_identities
+from astrafs.plan.program import Program
+from astrafs.record import dataclass
+from astrafs.registry.lock import ACTIVE, REMOVED, Lock, read_lock
+from astrafs.registry.pins import Pinned, columns_of, pin_view, view_of, with_definitions
+from astrafs.runtime.answer import Place
+
+FEATURES_ONLY = "@"
+"""Begins the name of a view that was made of features named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A program that holds the view ``view`` of pinned versions, and where its files are."""
+
+    program: Program
+    view: ir.View
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions that a lock file and the program know, with their identities."""
+
+    root: Path
+    program: Program
+    lock: Lock
+    roots: tuple[Path, ...]
+    """Projects whose kept definitions may be used."""
+
+    @classmethod
+    def of(cls, compiled: Compiled, program: Program, lock_file: Path | None = None) -> Versions:
+        """Read the lock file, of the project or the one that is named."""
+        root = compiled.workspace.root
+        if lock_file is None:
+            return cls(root, program, lockfile.load_lock(root), (root,))
+        try:
+            lock = read_lock(lock_file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            found = codes.BAD_LOCK_FILE.nowhere(f"`{lock_file}` cannot be read")
+            raise AstrafsError(found.note(str(reason).lower())) from None
+        return cls(root, program, lock, (root, lock_file.absolute().parent))
+
+    def identity(self, feature: ir.FeatureId) -> str:
+        """Return the identity of a version: as locked, else as written."""
+        locked = self.lock.features.get(feature)
+        if locked is not None:
+            return locked.identity
+        return feature_identities(self.program.plan)[feature]
+
+    def find(self, given: str) -> ir.FeatureId:
+        """Return the version that ``User.spend_7d@1`` names; without one, the latest active."""
+        name, _, version = given.partition("@")
+        known = {*self.lock.features, *(feature.id for feature in self.program.plan.features)}
+        names = sorted({_bare(feature) for feature in known})
+        wanted = [one for one in names if one == name or one.endswith(f".{name}")]
+        if not wanted:  # entities are written with a capital, and spoken of without
+            wanted = [one for one in names if f".{one}".lower().endswith(f".{name.lower()}")]
+        if len(wanted) != 1:
+            raise AstrafsError(_unclear(given, name, wanted, names))
+        versions = sorted(feature for feature in known if _bare(feature) == wanted[0])
+        if not version:
+            return self.latest(versions)
+        chosen = [feature for feature in versions if str(feature.version) == version]
+        if not chosen:
+            listed = ", ".join(f"@{feature.version}" for feature in versions)
+            title = f"--feature: `{wanted[0]}` never had a version {version}"
+            raise AstrafsError(usage.UNKNOWN_FEATURE.nowhere(title).help(f"it has {listed}"))
+        return chosen[0]
+
+    def latest(self, versions: Sequence[ir.FeatureId]) -> ir.FeatureId:
+        """Return the latest of ``versions`` that is active in the lock, else the latest."""
+        states = {name: locked.status for name, locked in self.lock.features.items()}
+        active = [one for one in versions if states.get(one, ACTIVE) == ACTIVE]
+        return max(active or versions)
+
+    def as_locked(self, feature: ir.FeatureId) -> ir.FeatureId:
+        """Return the version that the lock file has for a feature of the program."""
+        locked = self.lock.features.get(feature)
+        if locked is not None and locked.status != REMOVED:
+            return feature
+        versions = [one for one in self.lock.features if _bare(one) == _bare(feature)]
+        if not versions:
+            title = f"the lock file has no version of `{feature}`"
+            raise AstrafsError(usage.UNKNOWN_FEATURE.nowhere(title))
+        return self.latest(versions)
+
+    def pinned(self, wanted: Mapping[str, ir.FeatureId | None]) -> Pinned:
+        """Return the program with the versions that ``wanted`` names by identity.
+
+        What the program still means is taken from there, the rest from the kept definitions; a
+        feature that is given only makes messages clear. Raises :class:`AstrafsError` where neither
+        has it.
+        """
+        known = {found: name for name, found in feature_identities(self.program.plan).items()}
+        definitions = {}
+        for identity, feature in wanted.items():
+            if identity in known:
+                continue
+            kept = (lockfile.recall(root, identity) for root in self.roots)
+            definition = next((one for one in kept if one is not None), None)
+            if definition is None:
+                shown = f"`{feature}`" if feature is not None else f"identity {identity[:12]}..."
+                title = f"the definition of {shown} is not kept"
+                raise AstrafsError(
+                    codes.LOST_DEFINITION.nowhere(title).help(
+                        "restore `.astrafs/definitions` from version control"
+                    )
+                )
+            definitions[identity] = definition
+        found = with_definitions(self.program, definitions)
+        there = {identity: known[identity] for identity in wanted if identity in known}
+        return replace(found, features={**there, **found.features})
+
+
+def choose(
+    compiled: Compiled,
+    program: Program,
+    view: ir.View | None,
+    features: Sequence[str],
+    lock_file: Path | None,
+) -> Chosen:
+    """Return ``view`` with the versions that ``features`` and ``lock_file`` say, or a view of just
+    ``features`` where there is none.
+    """
+    versions = Versions.of(compiled, program, lock_file)
+    named = list(dict.fromkeys(versions.find(one) for one in features))
+    if view is None:
+        outputs = {column: name for name, column in columns_of(named).items()}
+    else:
+        outputs = _replaced(versions, view, named, everything=lock_file is not None)
+    identities = {column: versions.identity(feature) for column, feature in outputs.items()}
+    wanted = {identities[column]: feature for column, feature in outputs.items()}
+    found = versions.pinned(wanted)
+    columns = {column: found.features[identity] for column, identity in identities.items()}
+    plan = found.program.plan
+    if view is None:
+        made = view_of(plan, f"{FEATURES_ONLY}{named[0].entity}", columns)
+    else:
+        made = pin_view(plan, view, columns)
+    return placed(compiled, found, made)
+
+
+def placed(compiled: Compiled, found: Pinned, view: ir.View) -> Chosen:
+    """Put ``view`` into the plan in place of the one of its name; what the configuration says of a
+    source also holds for those that stand for it.
+    """
+    program = found.program
+    views = [one for one in program.plan.views if one.name != view.name]
+    plan = replace(program.plan, views=tuple(sorted((*views, view), key=lambda one: one.name)))
+    config = compiled.config
+    overrides = dict(config.sources)
+    for new, old in found.sources.items():
+        if old in overrides:
+            overrides[new] = overrides[old]
+    return Chosen(replace(program, plan=plan), view, Place(config.root, config.roots, overrides))
+
+
+def feature_of(output: ir.Output) -> ir.FeatureId | None:
+    """Return the feature that an output of a view shows; None for a key."""
+    match output.expression:
+        case ir.FeatureRef(feature=feature) | ir.EntityLookup(feature=feature):
+            return feature
+        case _:
+            return None
+
+
+def _replaced(
+    versions: Versions, view: ir.View, named: Sequence[ir.FeatureId], *, everything: bool
+) -> dict[str, ir.FeatureId]:
+    """Return the outputs of ``view`` that are computed by a version that was asked for."""
+    pins = {_bare(feature): feature for feature in named}
+    shown: dict[str, ir.FeatureId] = {}
+    for output in view.outputs:
+        feature = feature_of(output)
+        if feature is None:
+            continue
+        if _bare(feature) in pins:
+            shown[output.name] = pins[_bare(feature)]
+        elif everything:
+            shown[output.name] = versions.as_locked(feature)
+    unused = [feature for feature in named if feature not in shown.values()]
+    if unused:
+        title = f"--feature: the view `{view.name}` has no output of `{_bare(unused[0])}`"
+        raise AstrafsError(
+            usage.UNKNOWN_FEATURE.nowhere(title).help("leave out the view to compute it alone")
+        )
+    return shown
+
+
+def _bare(name: ir.FeatureId) -> str:
+    return f"{name.entity}.{name.name}"
+
+
+def _unclear(given: str, name: str, found: Sequence[str], names: Sequence[str]) -> Diagnostic:
+    if found:
+        title = f"--feature: `{given}` may be any of {', '.join(found)}"
+        return usage.UNKNOWN_FEATURE.nowhere(title).help("write more of the name")
+    problem = usage.UNKNOWN_FEATURE.nowhere(f"--feature: there is no feature `{name}`")
+    ends = [".".join(one.rsplit(".", 2)[-2:]) for one in names]
+    near = closest(name, [*names, *ends])
+    return problem.help(f"did you mean `{near}`?") if near else problem
