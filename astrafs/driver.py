@@ -34,9 +34,9 @@ def compile_project(
 ) -> Program | None:
     """Compile the ``.afs`` files of a project; every problem goes to ``sink``.
 
-    The order of ``files`` does not matter. ``outside`` is what only diagnostics depend on. Returns the program so far even where there are errors
-    (its faulty expressions have the ERROR type), and None only where there was nothing to build on.
-    A plan without errors has been verified.
+    The order of ``files`` does not matter. ``outside`` is what only diagnostics depend on. Returns
+    the program so far even where there are errors (its faulty expressions have the ERROR type), and
+    None only where there was nothing to build on. A plan without errors has been verified.
     """
     analysis = analyse(files, sink, outside)
     if analysis is None:

@@ -73,9 +73,9 @@ class Project:
         times (``end`` itself is not one); or every key known at ``as_of``. ``time`` names the
         spine's prediction time (default ``t``, ``time`` or the only timestamps), ``time_zone`` the
         zone of zoneless ones, ``keys`` maps key names to the spine's column names. Times are ISO
-        text with an offset, aware datetimes or microseconds. With ``cache``, columns of earlier runs
-        over a spine are read from ``.astrafs/results`` and new ones kept there; ``partition_rows``
-        computes a spine in parts of so many rows. Raises :class:`AstrafsError`.
+        text with an offset, aware datetimes or microseconds. With ``cache``, columns that earlier
+        runs over a spine have kept in ``.astrafs/results`` are used, and new ones kept there;
+        ``partition_rows`` computes a spine in parts of so many rows. Raises :class:`AstrafsError`.
         """
         from astrafs.runtime.backfill import to_table
 

@@ -43,9 +43,9 @@ _AGGREGATE_HEAD = """\
 
 `function(x where condition) over window`. Rows on which the condition is not true do not take part,
 and null inputs are skipped unless it says otherwise. `function(...) by key` is a map with an entry
-per key of the rows that take part, in the order of keys; `function(each xs)` takes every element of
-a list column as an input. The rows of the examples lie a second apart, and the question a second
-after the last.
+per key of the rows that take part and are not skipped, in the order of keys; `function(each xs)`
+takes every element of a list column as an input. The rows of the examples lie a second apart, and
+the question a second after the last.
 """
 
 

@@ -117,7 +117,7 @@ class Store:
 
     def _replace(self, data: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        ignore = self._top / ".gitignore"
+        ignore = self._folder / ".gitignore"  # beside it lie definitions, which are to be kept
         if not ignore.exists():
             ignore.write_text("# written by astrafs: nothing here belongs to the project\n*\n")
         self._sweep()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -67,26 +67,38 @@ def options(
         raise typer.Exit
 
 
-app.command("init")(init.run)
-app.command("check")(check.run)
-app.command("compile")(compile.run)
-app.command("backfill")(backfill.run)
-app.command("verify")(verify.run)
-app.command("fmt")(fmt.run)
-app.command("fix")(fix.run)
-app.command("explain")(explain.run)
-app.command("plan")(plan.run)
-app.command("apply")(plan.apply)
-app.command("diff")(diff.run)
-app.command("list")(registry.list_)
-app.command("history")(registry.history)
-app.command("show")(registry.show)
-app.command("test")(tests.run)
-app.command("graph")(graph.run)
-app.command("why")(why.run)
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Writing features": {
+        "init": init.run,
+        "check": check.run,
+        "fix": fix.run,
+        "fmt": fmt.run,
+        "test": tests.run,
+    },
+    "Computing values": {"backfill": backfill.run, "verify": verify.run},
+    "Looking into a program": {
+        "explain": explain.run,
+        "why": why.run,
+        "graph": graph.run,
+        "compile": compile.run,
+    },
+    "Versions, recorded in astrafs.lock": {
+        "plan": plan.run,
+        "apply": plan.apply,
+        "diff": diff.run,
+        "list": registry.list_,
+        "history": registry.history,
+        "show": registry.show,
+    },
+}
+"""The commands by the heading that `--help` gives them, in its order."""
+
+for _heading, _commands in _COMMANDS.items():
+    for _name, _run in _commands.items():
+        app.command(_name, rich_help_panel=_heading)(_run)
 
 
-@app.command("version")
+@app.command("version", rich_help_panel="About AstraFS")
 def version() -> None:
     """Print the version."""
     console.write(f"astrafs {__version__}\n")

@@ -153,8 +153,10 @@ def run(
     ] = False,
     env: EnvOption = None,
 ) -> int:
-    """Compute a view for every row of a spine, for a grid of times, or for all keys at one time; or
-    a dataset, into a directory.
+    """Compute a view, or a dataset, over history.
+
+    A view: for every row of a spine, for a grid of times, or for all keys at one time. A dataset:
+    into a directory.
     """
     _check_mode(spine, time_column, time_zone, keys, (start, end, every))
     given = {

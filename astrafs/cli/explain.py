@@ -4,6 +4,7 @@ what a feature is.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from enum import StrEnum
@@ -26,7 +27,7 @@ _CODE = re.compile(r"(?i:AFS)\w*|[A-Z]{2,4}\d{3,5}|\d+")
 
 
 class ExplainFormat(StrEnum):
-    """How a feature is printed."""
+    """How the explanation is printed."""
 
     TEXT = "text"
     JSON = "json"
@@ -46,16 +47,18 @@ def run(
         str, typer.Option("--project", "-p", metavar="PATH", help="The feature's project.")
     ] = ".",
     form: Annotated[
-        ExplainFormat, typer.Option("--format", "-f", help="How a feature is printed.")
+        ExplainFormat, typer.Option("--format", "-f", help="How it is printed.")
     ] = ExplainFormat.TEXT,
 ) -> int:
     """Explain a diagnostic code or a feature; without either, list all codes."""
+    as_json = form is ExplainFormat.JSON
     if not subject:
-        console.write(_listing())
+        shown = _as_json(list(map(_data, ALL.values()))) if as_json else _listing()
+        console.write(shown)
         return console.OK
     if _CODE.fullmatch(subject.strip()) is None:
-        return _feature(subject, project, form is ExplainFormat.JSON)
-    return _code(subject)
+        return _feature(subject, project, as_json)
+    return _code(subject, as_json)
 
 
 def _feature(name: str, project: str, as_json: bool) -> int:
@@ -69,7 +72,7 @@ def _feature(name: str, project: str, as_json: bool) -> int:
     return console.OK
 
 
-def _code(code: str) -> int:
+def _code(code: str, as_json: bool) -> int:
     name = code.strip().upper()
     if name.isdigit():
         name = f"AFS{int(name):04d}"
@@ -80,8 +83,24 @@ def _code(code: str) -> int:
         return console.fail(
             codes.EXPLAIN_UNKNOWN.nowhere(f"there is no code `{code}`").help(advice)
         )
-    console.write(_page(found))
+    console.write(_as_json(_data(found)) if as_json else _page(found))
     return console.OK
+
+
+def _as_json(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _data(code: Code) -> dict[str, str]:
+    return {
+        "code": code.id,
+        "severity": str(code.severity),
+        "stage": STAGES.get(code.id[3:5], ""),
+        "title": code.title,
+        "explanation": code.explain.strip(),
+        "refused": code.bad,
+        "accepted": code.good,
+    }
 
 
 def _listing() -> str:

@@ -46,6 +46,14 @@ def load_lock(root: Path) -> Lock:
         raise AstrafsError(codes.BAD_LOCK_FILE.nowhere().note(str(reason).lower())) from None
 
 
+def lock_bytes(root: Path) -> bytes | None:
+    """Return what the lock file holds, to see whether it changes; None where there is none."""
+    try:
+        return (root / FILE_NAME).read_bytes()
+    except OSError:
+        return None
+
+
 def removed_versions(root: Path) -> Mapping[FeatureId, str]:
     """Return the removed feature versions of the lock with the ISO dates of their removal; none
     where there is no readable lock.

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +18,9 @@ from astrafs.cli.options import EnvOption
 from astrafs.cli.project import Compiled, compile_path, no_collection, usable_program
 from astrafs.diagnostics.model import Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.record import dataclass
 from astrafs.source import Span
+from astrafs.workspace import find_root
 
 if TYPE_CHECKING:
     from astrafs.plan import ir
@@ -67,39 +70,65 @@ def apply(
     A locked version that changed its meaning is refused: give the new meaning a new version.
     """
     from astrafs.cli import lockfile
-    from astrafs.registry.compare import changed_meanings
     from astrafs.registry.definitions import define, write_definition
+    from astrafs.registry.lock import write_lock
+
+    root = find_root(Path(path))
+    before = lockfile.lock_bytes(root)
+    found = _acceptable(path, env)
+    if found is None:
+        return console.PROBLEMS
+    if found.comparison.is_same and before == write_lock(found.comparison.lock).encode():
+        console.write("nothing to do: astrafs.lock says what the sources say\n")
+        return console.OK
+    console.write(_text(found.comparison))
+    if not yes and not _agreed():
+        console.tell("nothing was written")
+        return console.PROBLEMS
+    with lockfile.held(root):
+        if lockfile.lock_bytes(root) != before:
+            # Another process has written since, perhaps of sources that were not there yet.
+            if not yes:
+                console.tell("astrafs.lock has changed meanwhile; nothing was written, look again")
+                return console.PROBLEMS
+            found = _acceptable(path, env)
+            if found is None:
+                return console.PROBLEMS
+        program, lock = found.program, found.comparison.lock
+        texts = {
+            locked.identity: write_definition(define(program.plan, program.bindings, name))
+            for name, locked in lock.features.items()
+            if not locked.ended and not lockfile.is_kept(root, locked.identity)
+        }
+        lockfile.save(root, lock, texts)
+    console.write(f"wrote {lockfile.FILE_NAME}\n")
+    return console.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A program without errors, compared with a lock of which it changes no meaning."""
+
+    program: Program
+    comparison: Comparison
+
+
+def _acceptable(path: str, env: str | None) -> _Found | None:
+    """Compile and compare the project of ``path``; None after printing why it cannot be locked."""
+    from astrafs.registry.compare import changed_meanings
 
     compiled = compile_path(path, env)
     program = usable_program(compiled)
     if program is None:
-        return console.PROBLEMS
-    root = compiled.workspace.root
+        return None
     found = compare_with_lock(compiled, program)
     changed = changed_meanings(found, _places(program))
     if changed:
         console.report(changed, compiled.files)
         console.tell("")
         console.tell(console.closing(changed, sys.stderr))
-        return console.PROBLEMS
-    if found.is_same and (root / lockfile.FILE_NAME).exists():
-        console.write("nothing to do: astrafs.lock says what the sources say\n")
-        return console.OK
-    console.write(_text(found))
-    if not yes and not _agreed():
-        console.tell("nothing was written")
-        return console.PROBLEMS
-    with lockfile.held(root):
-        # Another process may have written since: what it added must stay.
-        found = compare_with_lock(compiled, program)
-        texts = {
-            locked.identity: write_definition(define(program.plan, program.bindings, name))
-            for name, locked in found.lock.features.items()
-            if not locked.ended and not lockfile.is_kept(root, locked.identity)
-        }
-        lockfile.save(root, found.lock, texts)
-    console.write(f"wrote {lockfile.FILE_NAME}\n")
-    return console.OK
+        return None
+    return _Found(program, found)
 
 
 def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
@@ -211,8 +240,8 @@ def _follows(found: Comparison) -> list[str]:
         return []
     lines = []
     for state in found.states[:_LISTED]:
-        columns = f" ({_listed(state.columns)})" if state.columns else ""
-        lines.append(f"online state: {state.what} for {state.rows} by {state.entity}{columns}")
+        read = f" ({_listed(state.columns)})" if state.columns else ""
+        lines.append(f"online state: {state.what} for {state.rows} by {state.entity}{read}")
     if len(found.states) > _LISTED:
         lines.append(f"online state: and {len(found.states) - _LISTED} more groups")
     lines = lines or ["online state: same"]

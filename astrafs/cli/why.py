@@ -13,6 +13,7 @@ import typer
 from astrafs.cli import console
 from astrafs.cli.options import EnvOption
 from astrafs.cli.project import compile_path, usable_program
+from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.cells import reveal
 from astrafs.diagnostics.render.excerpt import Style
 
@@ -69,9 +70,7 @@ def run(
     ] = WhyFormat.TEXT,
     env: EnvOption = None,
 ) -> int:
-    """Explain one value of a feature on the project's data: which rows made it, which did not, and
-    why.
-    """
+    """Show which rows of the data made a value of a feature, and why others did not."""
     from astrafs.runtime.times import instant
 
     t = instant(at, "--at")
@@ -89,15 +88,12 @@ def run(
     entity = next(one for one in program.plan.entities if one.name == name.entity)
     config = compiled.config
     cutoff = _cutoff(program, name, t, given)
-    found = explain_value(
-        program,
-        Place(config.root, config.roots, config.sources),
-        name,
-        parse_keys(entity, keys or ()),
-        t,
-        cutoff,
-        rows,
-    )
+    place = Place(config.root, config.roots, config.sources)
+    key = parse_keys(entity, keys or ())
+    try:
+        found = explain_value(program, place, name, key, t, cutoff, rows)
+    except AstrafsError as error:  # of the data: shown with the declarations it breaks
+        return console.fail(*error.diagnostics, files=compiled.files)
     declared = next(one for one in program.plan.features if one.id == name)
     console.write(_json(found) if form is WhyFormat.JSON else _text(found, declared))
     return console.OK if found.agree else console.PROBLEMS

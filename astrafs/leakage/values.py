@@ -39,12 +39,14 @@ class Scene:
 class Found:
     """Values of the column (row 1; row 2 at t; row 2 later) and of the aggregate, as text.
 
-    ``values`` are those of all rows, but for ``second``, the column's in the last row later.
+    ``values`` are those of all rows, but for ``second``, the column's in the last row later;
+    ``expected`` is ``before`` as a program writes it.
     """
 
     cells: tuple[str, str, str]
     before: str
     after: str
+    expected: str
     values: Values
     second: Any
 
@@ -99,7 +101,8 @@ def _attempt(
     if type(before) is type(after) and before == after:
         return None
     made = scene.expr.type
-    return Found(cells, value_text(before, made), value_text(after, made), values, second)
+    texts = (value_text(before, made), value_text(after, made), literal_text(before, made))
+    return Found(cells, *texts, values, second)
 
 
 def _result(scene: Scene, rows: Sequence[Values]) -> Any:

@@ -293,8 +293,9 @@ class _Batch:
             earlier = self._earlier(source, cells) if source.revisions and ways else ()
             for (group, _, way), homes in zip(ways, added, strict=True):
                 for head_key, new in self._homes(source, group, way, cells, earlier):
-                    pairs = ((self._event(source, way, one), one) for one in new)
-                    homes.setdefault(head_key, []).extend(pairs)
+                    homes.setdefault(head_key, []).extend(
+                        (self._event(source, way, one), one) for one in new
+                    )
         for (_, place, way), homes in zip(ways, added, strict=True):
             for head_key, pairs in homes.items():
                 self._append(head_key, place, way, pairs)

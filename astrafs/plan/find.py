@@ -83,6 +83,13 @@ def _unknown(program: Program, text: str, name: str, of_name: list[ir.Feature]) 
     if of_name:
         listed = sorted({f"`{f.id.entity}.{name}`" for f in of_name})
         return missing.help(f"did you mean {' or '.join(listed[:_LISTED])}?")
+    for kind, names in (
+        ("view", [one.name for one in program.plan.views]),
+        ("dataset", [one.name for one in program.plan.datasets]),
+        ("source", [one.name for one in program.plan.sources]),
+    ):
+        if any(text in (one, one.rsplit(".", 1)[-1]) for one in names):
+            return missing.note(f"`{text}` is a {kind}")
     near = closest(name, sorted({f.id.name for f in program.plan.features}))
     if near is None:
         return missing.help("`astrafs graph --format json` lists the features")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -16,6 +17,7 @@ from astrafs.plan.identity import (
     canonical_feature,
     canonical_features,
     plan_identities,
+    row_identities,
     value_identities,
     value_identity,
 )
@@ -189,9 +191,7 @@ class _Comparer:
             if change.before is not None and change.verdict not in _SETTLED:
                 change = replace(change, readers=readers.of(name))
             changes.append(change)
-        return Comparison(
-            tuple(changes), self.now, self.states(changes), self.recompute(changes)
-        )
+        return Comparison(tuple(changes), self.now, self.states(changes), self.recompute(changes))
 
     def recall(self, identity: str) -> Definition | None:
         """Return a locked definition, reading it once."""
@@ -204,18 +204,23 @@ class _Comparer:
         here = [one.feature for one in changes if one.after is not None]
         moved = (Verdict.VALUE, Verdict.REMOVED, Verdict.NEW, Verdict.RESTORED)
         changed = [one for one in changes if one.verdict in moved]
+        if not changed:
+            return ()
         apart = {one.feature for one in changed}
-        before = states(self.plan, [name for name in here if name not in apart])
+        rows = row_identities(self.plan)
+        before = states(self.plan, [name for name in here if name not in apart], rows)
         for one in changed:
             if one.before is None or one.verdict is Verdict.RESTORED:
                 continue
             old = self.recall(one.before.identity)
             if old is not None:
-                for key, state in states(old.plan, [f.id for f in old.plan.features]).items():
+                names = [feature.id for feature in old.plan.features]
+                kept = states(old.plan, names, row_identities(old.plan))
+                for key, state in kept.items():
                     known = before.get(key)
                     columns = state.columns | (known.columns if known is not None else frozenset())
                     before[key] = replace(state, columns=columns)
-        return tuple(state_changes(before, states(self.plan, here)))
+        return tuple(state_changes(before, states(self.plan, here, rows)))
 
     def recompute(self, changes: Sequence[Change]) -> Recompute:
         """Return what must be computed anew."""
@@ -390,6 +395,7 @@ def changed_meanings(
     the span of every feature's name.
     """
     changed = {change.feature for change in found.of(Verdict.VALUE)}
+    at_place = Counter(places.values())
     diagnostics = []
     for change in found.of(Verdict.VALUE):
         if change.because and not change.diff:
@@ -421,7 +427,7 @@ def changed_meanings(
             f"readers that want the old meaning pin `{name.name}@{name.version}`"
         )
         # A name in a template is many features: to rewrite it would give them all one name.
-        if span is not None and list(places.values()).count(span) == 1:
+        if span is not None and at_place[span] == 1:
             diagnostic = diagnostic.fix(
                 f"make it version {following}", Edit(span, following), safe=False
             )

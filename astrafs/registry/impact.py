@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from astrafs.plan import ir
 from astrafs.plan.graph import closure, dependencies, dependents, references, subexpressions
-from astrafs.plan.identity import row_identities
 from astrafs.plan.tree import conditions
 from astrafs.record import dataclass
 from astrafs.temporal.footprint import Reading, Readings
@@ -45,7 +44,7 @@ class Readers:
         return (*shown, *sorted(others))
 
 
-# --- what must be computed anew ---------------------------------------------------------------------
+# --- what must be computed anew -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def recompute(plan: ir.Plan, changed: Iterable[ir.FeatureId]) -> Recompute:
     return Recompute(tuple(sorted(found)), tuple(views), datasets)
 
 
-# --- what the online state keeps --------------------------------------------------------------------
+# --- what the online state keeps ------------------------------------------------------------------
 
 Key = tuple[str, str, str]
 """A group of kept rows: the entity, and as ``online.kept.Layout`` names it, the identity of the
@@ -110,9 +109,13 @@ class StateChange:
     columns: tuple[str, ...] = ()
 
 
-def states(plan: ir.Plan, features: Iterable[ir.FeatureId]) -> dict[Key, State]:
-    """Return the groups that ``features`` of a plan need; labels are never computed online."""
-    identities = row_identities(plan)
+def states(
+    plan: ir.Plan, features: Iterable[ir.FeatureId], identities: Mapping[str, str]
+) -> dict[Key, State]:
+    """Return the groups that ``features`` of a plan need; labels are never computed online.
+
+    ``identities`` are those of the rows of the plan.
+    """
     wanted = frozenset(features)
     texts: dict[object, str] = {}
     found: dict[Key, State] = {}
@@ -158,7 +161,7 @@ def state_changes(before: Mapping[Key, State], after: Mapping[Key, State]) -> li
     return sorted(found, key=lambda one: (one.rows, one.entity, one.what, one.columns))
 
 
-# --- what is known when -----------------------------------------------------------------------------
+# --- what is known when ---------------------------------------------------------------------------
 
 
 def leak_changes(before: Readings, after: Readings) -> Iterator[str]:

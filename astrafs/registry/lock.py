@@ -147,9 +147,7 @@ def _sources(plan: ir.Plan) -> dict[ir.FeatureId, tuple[str, ...]]:
             stream = streams[node]
             looked_up = _behind(stream_expressions(stream), behind)
             behind[node] = (*behind[stream.base], *looked_up)
-    return {
-        feature.id: tuple(_behind((feature.expression,), behind)) for feature in plan.features
-    }
+    return {feature.id: tuple(_behind((feature.expression,), behind)) for feature in plan.features}
 
 
 def _behind(roots: tuple[ir.Expr, ...], behind: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -236,7 +234,11 @@ def read_lock(text: str) -> Lock:
     version = data.get("version")
     if version != LOCK_VERSION:
         raise AstrafsError(
-            _bad(f"its format has version {version!r}; this version reads {LOCK_VERSION}")
+            _bad(
+                "it does not say which version of the format it has"
+                if version is None
+                else f"its format has version {version!r}; this version reads {LOCK_VERSION}"
+            )
         )
     features, rows = data.get("feature", {}), data.get("rows", {})
     known = {"version", "edition", "plan_schema", "identities", "feature", "rows"}

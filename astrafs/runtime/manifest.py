@@ -39,7 +39,7 @@ class Manifest:
 
     view: str
     view_identity: str
-    outputs: Sequence[str]
+    outputs: tuple[str, ...]
     features: Mapping[str, str]
     mode: Mapping[str, Any]
     as_of: str

@@ -186,6 +186,8 @@ def find_view(plan: ir.Plan, name: str) -> ir.View:
     short = [one.rsplit(".", 1)[-1] for one in names]
     near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
     missing = usage.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
+    if any(name in (one.id.name, str(one.id)) for one in plan.features):
+        missing = missing.note(f"`{name}` is a feature; values are computed for views")
     if near:
         missing = missing.help(f"did you mean `{near}`?")
     elif names:

@@ -46,6 +46,8 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
         raise _bad(path, "it is not JSON") from None
     version = document.get("manifest_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
+        if version is None:
+            raise _bad(path, "it is no manifest: it has no `manifest_version`")
         note = f"its `manifest_version` is {version!r}; this version reads {SCHEMA_VERSION}"
         raise _bad(path, note)
     needed = {"as_of", "compiler", "engine", "features", "inputs", "spine", "view"}

@@ -87,7 +87,12 @@ def _opens_block(items: list[Token], head: int, index: int) -> bool:
         return False
     kind = items[index].type
     if items[head].type in _ITEMS_NAMED:
-        return kind in NAME_LIKE and not starts_declaration(items, index)
+        forbids = (
+            items[index + 1].type == "TAGS"
+            if kind == "FORBID"
+            else (kind == "TAGS" and items[index - 1].type == "FORBID")
+        )
+        return kind in NAME_LIKE and not forbids and not starts_declaration(items, index)
     return kind in ("FIELD", "ANNOTATION")
 
 

@@ -113,7 +113,9 @@ class Situation:
             value = values[at]
             if isinstance(value, Token):
                 if value.type in ("VIEW", "DATASET"):
-                    return value.type == "VIEW" and at + 4 < len(values)
+                    head = values[at + 4 : at + 6]  # what it forbids may stand before the brace
+                    open_ = any(isinstance(v, Token) and v.type == "LBRACE" for v in head)
+                    return value.type == "VIEW" and open_
                 if value.type in DECLARATIONS:
                     return False
         return False

@@ -18,6 +18,14 @@ AGGREGATE_BUGS: tuple[Bug, ...] = (
         "aggregate.by",
     ),
     Bug(
+        "counts_among_values",
+        _PAIRS,
+        "            _is_counted(entry),\n",
+        "",
+        "a count of values and what reads them share a column that holds only their presence",
+        "aggregate.family",
+    ),
+    Bug(
         "latest_one_fewer",
         _PAIRS,
         "count = row.latest(entry.constants)",
@@ -93,11 +101,11 @@ AGGREGATE_BUGS: tuple[Bug, ...] = (
         "collect_newest_first",
         _ROWS + "picks.py",
         (
-            '        "The non-null values of the latest n rows, oldest first.",\n'
+            '        "The n latest non-null values, oldest first.",\n'
             "        'list_reverse(arg_max({x}, \"@ord\", {n}))',"
         ),
         (
-            '        "The non-null values of the latest n rows, oldest first.",\n'
+            '        "The n latest non-null values, oldest first.",\n'
             "        'arg_max({x}, \"@ord\", {n})',"
         ),
         "`collect` lists the newest value first",

@@ -27,7 +27,7 @@ STRUCTURE = frozenset(
         *("window.edges[)", "window.edges[]", "window.edges()", "window.edges(]"),
         *("window.all", "window.all_offset", "window.all_now", "window.last", "window.last_within"),
         *("window.next", "window.around", "aggregate.where", "agg.count_rows"),
-        *("aggregate.by", "aggregate.each"),
+        *("aggregate.by", "aggregate.each", "aggregate.family"),
         *("union", "union.itself", "dataset", "dataset.split", "dataset.settling"),
         *("dataset.known", "dataset.column", "dataset.request", "dataset.union"),
         *("label", "label.next", "label.next_offset", "label.edges", "label.past"),

@@ -1,4 +1,4 @@
-"""More pairs, over a program of unions, revisions, requests as rows, labels, datasets and versions."""
+"""More pairs: unions, revisions, requests as rows, labels, datasets, versions, tags."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def later(name: str, changed: dict[str, str], *edits: tuple[str, str]) -> Pair:
 
 LATER_PAIRS = (
     later("the horizon of a label", {"disputed_later": V}, ("over next 30d", "over next 31d")),
-    later("a label that is wanted in full", {"disputed_later": V}, ("any(disputed)", "all(disputed)")),
+    later(
+        "a label that is wanted in full", {"disputed_later": V}, ("any(disputed)", "all(disputed)")
+    ),
     later("the split of a dataset", {}, ("train before 2026-01-01", "train before 2026-02-01")),
     later("the spine of a dataset", {}, ("spine transfers", "spine orders")),
     later("a view that a dataset reads", {}, ("  paid_n\n  latest\n", "  latest\n")),
@@ -152,7 +154,11 @@ LATER_PAIRS = (
         {"ordered": V},
         ("  total: float\n", "  total: float\n  note: string\n"),
     ),
-    later("the order of a union", {"paid_n": V, "latest": V}, ("(cards, transfers)", "(transfers, cards)")),
+    later(
+        "the order of a union",
+        {"paid_n": V, "latest": V},
+        ("(cards, transfers)", "(transfers, cards)"),
+    ),
     later(
         "another source of the same form",
         {"near": V, "near_twice": V},
@@ -172,7 +178,11 @@ LATER_PAIRS = (
         ("User from transfers {", "User from moves {"),
         ("stream small from transfers", "stream small from moves"),
     ),
-    later("a member of a union left out", {"paid_n": V, "latest": V}, ("union(cards, transfers)", "cards")),
+    later(
+        "a member of a union left out",
+        {"paid_n": V, "latest": V},
+        ("union(cards, transfers)", "cards"),
+    ),
     later(
         "a column that only one member has",
         {},
@@ -181,10 +191,17 @@ LATER_PAIRS = (
     later(
         "when a member is known",
         {"paid_n": V, "latest": V, "near": V, "near_twice": V, "below": V},
-        ('csv("data/transfers.csv") key payment_id time at {', 'csv("data/transfers.csv") key payment_id time at delay 1s {'),
+        (
+            'transfers.csv") key payment_id time at {',
+            'transfers.csv") key payment_id time at delay 1s {',
+        ),
     ),
     later("the request left out", {"with_this": V}, (" including request", "")),
-    later("the request counted", {"others": V}, ("others: int = count() over 1d\n", "others: int = count() over 1d including request\n")),
+    later(
+        "the request counted",
+        {"others": V},
+        ("others: int = count() over 1d\n", "others: int = count() over 1d including request\n"),
+    ),
     later(
         "one more field of a request",
         {"others": V, "with_this": V},
@@ -213,6 +230,23 @@ LATER_PAIRS = (
         ("  visits@2: int", "  visits@3: int = count() over 90d\n  ## Visits.\n  visits@2: int"),
     ),
     later("a tag of a column", {"memos": C}, (' tags "pii"', "")),
-    later("a tag that nothing reads", {}, ("  shop_id: Shop\n  amount", '  shop_id: Shop tags "place"\n  amount')),
-    later("a removed label", {"disputed_later": R}, ("labels for User from cards {\n  ## Disputed later.\n  disputed_later: bool? = any(disputed) over next 30d\n}\n", ""), ("  label User[user_id].disputed_later\n", "  label amount as paid_amount\n")),
-)  # fmt: skip
+    later("a tag that nothing reads", {}, ("  memo: string\n", '  memo: string tags "pii"\n')),
+    later(
+        "a tag of what says to whom a row belongs, and of the key of a lookup",
+        {"busiest": C},
+        (
+            "  user_id: User\n  shop_id: Shop\n",
+            '  user_id: User tags "id"\n  shop_id: Shop tags "id"\n',
+        ),
+    ),
+    later(
+        "a removed label",
+        {"disputed_later": R},
+        (
+            "labels for User from cards {\n  ## Disputed later.\n  disputed_later: bool? ="
+            " any(disputed) over next 30d\n}\n",
+            "",
+        ),
+        ("  label User[user_id].disputed_later\n", "  label amount as paid_amount\n"),
+    ),
+)

@@ -180,7 +180,7 @@ ROWS = (
     ),
     _listed(
         "first_k",
-        "The non-null values of the earliest n rows, oldest first.",
+        "The n earliest non-null values, oldest first.",
         'arg_min({x}, "@ord", {n})',
         Example((4, None, 3, 1), (4, 3), (2,)),
         Example((), (), (2,)),
@@ -204,7 +204,7 @@ ROWS = (
     ),
     _listed(
         "collect",
-        "The non-null values of the latest n rows, oldest first.",
+        "The n latest non-null values, oldest first.",
         'list_reverse(arg_max({x}, "@ord", {n}))',
         Example((4, 3, None, 1), (3, 1), (2,)),
         Example((), (), (2,)),

@@ -311,7 +311,8 @@ BAD_ANNOTATION = Code(
     "AFS0214",
     "an annotation is not understood",
     explain="""Above a feature may stand `@owner("team")`, `@tags("a", "b")` and
-`@deprecated("what to use")`, each at most once.""",
+`@deprecated("what to use")`, each at most once. The last may also say until the end of which
+day it may be used: `@deprecated("what to use", remove_after="2027-01-31")`.""",
     bad=_BASE
     + """
 features for User from payments {

@@ -41,6 +41,29 @@ def call(b: Builder, pool: Sequence[Ex], grown: Sequence[Ex], where: str) -> Ex 
     return _made(b, function, tuple(inputs), constants, where, by, each=each)
 
 
+def family(b: Builder, pool: Sequence[Ex]) -> list[Ex]:
+    """Return calls that share column, condition and key, and differ in what they compute of it:
+    where an engine shares work, it must not share too much.
+    """
+    rng = b.rng
+    by = _key(b, pool, pool) if b.chance(0.6) else None
+    column = rng.choice(pool)
+    each = column.type.kind is Kind.LIST and b.chance(0.7)
+    asked = pick(rng, pool, lambda kind: kind.kind is Kind.BOOL) if b.chance(0.3) else None
+    where = f" where {asked.text}" if asked is not None else ""
+    functions = rng.sample(tuple(AGGREGATES.values()), 8)
+    made: list[Ex] = []
+    for function in (AGGREGATES["count"], *functions):
+        inputs = (column,) * function.inputs
+        constants = _constants(b, function)
+        called = _made(b, function, inputs, constants, where, by, each=each)
+        if called is not None:
+            made.append(called)
+    rng.shuffle(made)
+    b.tag("aggregate.family")
+    return made
+
+
 def _key(b: Builder, pool: Sequence[Ex], grown: Sequence[Ex]) -> Ex | None:
     """Return what an aggregate is grouped by."""
     source = pool if b.chance(0.7) else grown

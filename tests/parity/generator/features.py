@@ -21,8 +21,8 @@ def by_clauses(rows: Rows, entity: EntityInfo) -> list[str]:
     return [*clauses, "", ""] if len(columns) == 1 else clauses
 
 
-def window_block(b: Builder) -> None:
-    """Add a block of windowed features over some rows."""
+def _block(b: Builder) -> tuple[Rows, EntityInfo, str, set[str]]:
+    """Choose the rows and the entity of a block; return them, its header and what that uses."""
     rng = b.rng
     choices = [
         (rows, entity, clauses)
@@ -49,8 +49,21 @@ def window_block(b: Builder) -> None:
             b.tag("features.where")
     if rows.name != rows.source:
         b.tag("features.stream")
+    return rows, entity, header, uses
+
+
+def family_block(b: Builder) -> None:
+    """Add features that are the same but for their function."""
+    rows, entity, header, uses = _block(b)
+    found = windows.family(b, rows)
+    entity.features.extend(emit(b, entity, value, header, uses) for value in found)
+
+
+def window_block(b: Builder) -> None:
+    """Add a block of windowed features over some rows."""
+    rows, entity, header, uses = _block(b)
     made: list[Ex] = []
-    for _ in range(rng.randint(1, b.size.features)):
+    for _ in range(b.rng.randint(1, b.size.features)):
         if b.chance(0.15):
             made += _template(b, rows, entity, header, uses)
         else:

@@ -40,6 +40,8 @@ def assemble(b: Builder) -> Case:
     features.window_block(b)
     if b.chance(0.6):
         features.derived_block(b)
+    if b.chance(0.3):
+        features.family_block(b)
     for entity in b.entities:
         if entity.features:
             views.entity_view(b, entity)

@@ -118,3 +118,16 @@ def aggregate(b: Builder, rows: Rows, window: str, settled: Sequence[Ex]) -> Ex 
     if called is None:
         return None
     return replace(called, text=f"{called.text} over {window}", uses=uses | called.uses)
+
+
+def family(b: Builder, rows: Rows) -> list[Ex]:
+    """Return aggregates that differ in their function alone."""
+    plain = [
+        one for one in rows.columns if one.type.kind is not Kind.KEY or len(one.type.parts) == 1
+    ]
+    text = window(b, rows, 0)
+    uses = frozenset({rows.name})
+    return [
+        replace(one, text=f"{one.text} over {text}", uses=uses)
+        for one in aggregates.family(b, plain)
+    ]

@@ -186,11 +186,11 @@ def test_what_lies_in_the_project(checker: Checker) -> None:
     names = sorted(path.relative_to(checker.root).as_posix() for path in checker.root.rglob("*"))
     assert names == [
         ".astrafs",
-        ".astrafs/.gitignore",
         ".astrafs/cache",
+        ".astrafs/cache/.gitignore",
         ".astrafs/cache/check.json",
     ]
-    assert (checker.root / ".astrafs" / ".gitignore").read_text().endswith("\n*\n")
+    assert (checker.root / ".astrafs" / "cache" / ".gitignore").read_text().endswith("\n*\n")
     document = json.loads(cache_file(checker.root).read_bytes().partition(b"\n")[2])
     assert sorted(document["records"]) == sorted(project())
 
@@ -275,7 +275,8 @@ def test_leavings_of_killed_processes_are_swept(checker: Checker) -> None:
         then = (folder / name).stat().st_mtime - age
         os.utime(folder / name, (then, then))
     checker.check({**project(), "m9.afs": MODULE.format(9)})
-    assert sorted(path.name for path in folder.iterdir()) == ["check.json", "check.json.2.tmp"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [".gitignore", "check.json", "check.json.2.tmp"]
 
 
 def test_a_file_that_grows_too_large_is_not_kept(
@@ -306,7 +307,8 @@ def test_processes_side_by_side(tmp_path: Path) -> None:
         assert (
             pool.starmap(_check_often, [(str(tmp_path), seed) for seed in range(3)]) == [True] * 3
         )
-    assert [path.name for path in cache_file(tmp_path).parent.iterdir()] == ["check.json"]
+    names = sorted(path.name for path in cache_file(tmp_path).parent.iterdir())
+    assert names == [".gitignore", "check.json"]
 
 
 # --- diagnostics ----------------------------------------------------------------------------------

@@ -209,6 +209,21 @@ def test_a_counterexample_is_saved_as_a_test(project: Path, cli: Cli) -> None:
     assert cli("check").code == 0
 
 
+def test_a_saved_map_is_one_that_a_program_can_write(project: Path, cli: Cli) -> None:
+    leak = LEAK.replace("late: ", "raw: bytes  late: ").replace(
+        "count(where late)", "sum(amount) by late"
+    )
+    leak = leak.replace("late_7d: int", "late_7d: map[bool, float]")
+    (project / "shop.afs").write_text(leak)
+    saved = project / "leaks.afs"
+    assert cli("check", "--save-counterexample", saved).code == 1
+    text = saved.read_text()
+    assert "is {false: 20.0} when served, {false: 10.0, true: 10.0} in the training set" in text
+    assert "== map([false], [20.0])\n" in text
+    assert "raw" not in text  # no literal is of the type bytes
+    assert cli("check", "-f", "concise").out.count("\n") == 1
+
+
 def test_nothing_is_written_without_a_leak(project: Path, cli: Cli) -> None:
     done = cli("check", "--save-counterexample", "leaks.afs")
     assert (done.code, done.err) == (0, "no leak with rows to show; leaks.afs is not written\n")

@@ -123,3 +123,21 @@ def test_what_becomes_of_a_dataset(cli: Cli) -> None:
     assert "label disputed: bool? = disputed mature at t+2d" in shown
     script = cli("compile", "--emit", "sql", "--view", "training").out
     assert "dataset bank.training: one row per row of bank.pay known at the cutoff" in script
+
+
+def test_verify_runs_a_dataset_again(bank: Path, cli: Cli) -> None:
+    assert cli("backfill", "training", *AS_OF, "-o", "out").code == 0
+    for manifest in ("out", "out/manifest.json"):
+        found = cli("verify", manifest)
+        assert (found.code, found.err) == (0, "")
+        assert found.out == "equal train.parquet: 1 row\nequal test.parquet: 2 rows\n"
+    (bank / "pay.csv").write_text(ROWS.replace("2,1,false", "2,7,false"), "utf-8")
+    found = cli("verify", "out")
+    assert found.code == 1
+    assert "input: pay.csv has changed (source bank.pay)" in found.out
+    assert "equal train.parquet" in found.out
+    assert "differs test.parquet" in found.out
+    program = PROGRAM.replace("test from 2026-01-04", "test from 2026-01-05")
+    (bank / "bank.afs").write_text(program, "utf-8")
+    assert "note: the dataset bank.training means something else" in cli("verify", "out").out
+    assert cli("verify", "out", "--spine", "pay.csv").code == 2

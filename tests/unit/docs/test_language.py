@@ -11,6 +11,7 @@ from astrafs.diagnostics.codes import ALL
 from astrafs.diagnostics.model import Sink
 from astrafs.driver import compile_project
 from astrafs.source import SourceFile
+from astrafs.syntax.parse import parse_module
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGES = sorted([*DOCS.glob("language/*.md"), DOCS / "tutorial.md", DOCS / "conformance.md"])
@@ -98,6 +99,25 @@ def test_codes_and_links_of_a_page_exist(page: Path) -> None:
     assert [code for code in re.findall(r"AFS\d{4}", text) if code not in ALL] == []
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
+
+
+FRAGMENTS = [
+    (page.name, text)
+    for page in PAGES
+    for text in re.findall(r"^```text\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    if re.match(r"(##|use|source|stream|features|view) ", text)
+]
+
+
+@pytest.mark.parametrize(("page", "text"), FRAGMENTS)
+def test_fragments_of_a_page_are_well_formed(page: str, text: str) -> None:
+    sink = Sink()
+    parse_module(SourceFile(page, text), "page", sink)
+    assert list(sink) == []
+
+
+def test_there_are_fragments() -> None:
+    assert len(FRAGMENTS) >= 6
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -115,7 +115,7 @@ def test_a_lock_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "format has version None"),
+        ("", "which version of the format"),
         ("version = 3\n", "format has version 3"),
         ("version = 2\n", "head must give"),
         (HEAD + "[other]\n", "parts that no lock file has"),
