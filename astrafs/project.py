@@ -108,7 +108,7 @@ class Project:
         """Write what :meth:`backfill` returns to ``output``, with a manifest beside it; whole or
         not at all.
 
-        ``format`` is ``parquet``, ``csv``, ``jsonl`` or ``arrow``; without it the ending of ``output`` says.
+        ``format`` is ``parquet``, ``csv``, ``jsonl`` or ``arrow``; else ``output`` ends in it.
         """
         from astrafs.runtime.backfill import to_file
 

@@ -123,7 +123,7 @@ class _Writer:
 
     @classmethod
     def run(cls, plan: ir.Plan, *, contracts: bool = True) -> _Writer:
-        """Fill in the identities of everything in ``plan``; without ``contracts`` of values only."""
+        """Fill in the identities of all of ``plan``; without ``contracts`` of values only."""
         writer = cls(plan, contracts)
         for entity in plan.entities:
             parts = [writer.type(key.type) for key in entity.keys]

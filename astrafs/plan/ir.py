@@ -427,8 +427,8 @@ class Dataset:
 
     ``keys`` gives, per key column (or request field) of the view's entity, an expression over the
     spine row. ``columns`` are those of the row that stand in the result: known at its time, and no
-    labels. ``train_before``/``test_from`` (instants) split the rows; those between are left out, and
-    labels of training rows must be mature at ``test_from`` too.
+    labels. ``train_before``/``test_from`` (instants) split the rows; those between are left out,
+    and labels of training rows must be mature at ``test_from`` too.
     """
 
     name: str

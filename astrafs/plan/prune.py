@@ -18,7 +18,7 @@ def reachable(plan: ir.Plan, view: str) -> ir.Plan:
 
 
 def reachable_by_dataset(plan: ir.Plan, dataset: str) -> ir.Plan:
-    """Return the sub-plan that ``dataset`` needs; raises :class:`PlanError` if there is none such."""
+    """Return the sub-plan that ``dataset`` needs; raises :class:`PlanError` if there is none."""
     return prune(plan, datasets=(dataset,))
 
 

@@ -247,7 +247,9 @@ class _Checker:
         """Check a feature's expression against its entity and type."""
         entity = self.entities[feature.id.entity]
         self.sound_type(feature.type, "feature")
-        scope = _Scope(keys=_key_types(entity), entity=entity, windows=not entity.request or bool(entity.rows))
+        scope = _Scope(
+            keys=_key_types(entity), entity=entity, windows=not entity.request or bool(entity.rows)
+        )
         self.expression(feature.expression, scope, "value")
         self.fits(feature.expression.type, feature.type, "value")
 

@@ -105,8 +105,8 @@ BAD_SPLIT = Code(
     "AFS0335",
     "a split is no two instants in order",
     explain="""`split train before A, test from B` puts the rows before A into one file and those
-from B on into another. A and B are timestamps or dates (midnight in UTC) known when compiling, and A is
-not after B. The rows between them are left out.""",
+from B on into another. A and B are timestamps or dates (midnight in UTC) known when compiling, and
+A is not after B. The rows between them are left out.""",
     bad=_BASE
     + """
 dataset training
