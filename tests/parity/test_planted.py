@@ -17,9 +17,15 @@ HUNTED = 4
 """Bugs hunted per run; ``make planted`` hunts all of them."""
 
 
+RARE = frozenset({"slope_unit", "late_rows_pushed_in_order", "newest_of_all_groups", "argmin_ties"})
+"""Bugs that a few hundred programs need not show; only ``make planted`` hunts them."""
+
+COMMON = tuple(bug for bug in BUGS if bug.name not in RARE)
+
+
 def _of_today() -> list[Bug]:
     day = datetime.now(tz=UTC).toordinal()
-    return [BUGS[(day * HUNTED + place) % len(BUGS)] for place in range(HUNTED)]
+    return [COMMON[(day * HUNTED + place) % len(COMMON)] for place in range(HUNTED)]
 
 
 def test_there_are_at_least_forty() -> None:
