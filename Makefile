@@ -52,12 +52,16 @@ demo: setup ## Compile features/flights and backfill it over all flights of the 
 # --- checking -------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup ## Everything that must hold: style, types, layers, tests with coverage.
+test: setup ## Everything that must hold: style, types, layers, tests.
 	@$(MAKE) lint
 	@echo "== generated programs, reference against DuckDB"
 	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal tests/parity
-	@echo "== everything else, with coverage"
-	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --durations 10 --ignore tests/parity \
+	@echo "== everything else"
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --durations 10 --ignore tests/parity
+
+.PHONY: coverage
+coverage: setup ## How much of the package the tests run, without the generated programs (long).
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal --ignore tests/parity \
 	  --cov=astrafs --cov-report=term:skip-covered --cov-fail-under=85
 
 .PHONY: lint
