@@ -255,7 +255,9 @@ class _TestChecker:
             if first is not row and not source.table and not source.revisions:
                 self.broken(source, row, f"the key ({', '.join(source.key)}) is unique", first.span)
             if isinstance(source.knowledge, ir.KnownColumn) and source.time and not source.ahead:
-                known, event = row.values[source.knowledge.column], row.values[source.time]
+                # A damaged declaration may name columns that it has not.
+                known = row.values.get(source.knowledge.column)
+                event = row.values.get(source.time)
                 if known is not None and event is not None and known < event:
                     words = f"`{source.knowledge.column}` (known) is not before `{source.time}`"
                     self.broken(source, row, words, None)
@@ -270,7 +272,7 @@ class _TestChecker:
 
         def filled(node: ir.Expr) -> ir.Expr:
             if isinstance(node, ir.Column):
-                return ir.Literal(row.values[node.name], node.type)
+                return ir.Literal(row.values.get(node.name), node.type)
             return node
 
         value = fold(Typed(transform(condition, filled), BOOL, Origin(row.span)), self.sink)
