@@ -18,7 +18,7 @@ from astrafs.diagnostics.render.text import render
 from astrafs.driver import compile_project
 from astrafs.runtime import paths
 from astrafs.syntax.characters import decode
-from tests.errors.hostile.corpus import Case, cases
+from tests.errors.hostile.corpus import RUNAWAY, Case, cases
 
 ALL = tuple(cases())
 LONGEST_MESSAGE = 4_000_000
@@ -56,7 +56,7 @@ def apart(case: Case) -> dict[str, object]:
         status = 1
         try:
             os.close(out)
-            limit = int(case.seconds) * 4 + 5
+            limit = int(case.seconds) + 10
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             with os.fdopen(into, "w") as pipe:
                 json.dump(compiled(case), pipe)
@@ -143,7 +143,7 @@ def test_sources_stay_inside_the_project(project: Path, pattern: str, code: str)
     with pytest.raises(AstrafsError) as caught:
         paths.resolve("a.s", [pattern], project, [project])
     assert [found.code.id for found in caught.value.diagnostics] == [code]
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < RUNAWAY
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_a_hostile_project_file(tmp_path: Path, text: str) -> None:
         sink.extend(error.diagnostics)
     assert {found.code.id for found in sink} <= {"AFS0950", "AFS0951", "AFS0952"}
     assert sink.has_errors
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < RUNAWAY

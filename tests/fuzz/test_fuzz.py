@@ -29,4 +29,4 @@ def test_the_time_of_an_input_is_limited() -> None:
     with pytest.raises(TooLong), limited(0.05):
         while True:
             pass
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10

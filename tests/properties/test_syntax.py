@@ -143,7 +143,7 @@ def test_long_repetitions_end_soon(piece: str) -> None:
     prefix = "const c = " if piece[0].isalnum() or piece[0] in "([-" else ""
     start = time.process_time()
     module, found = parse(prefix + piece * (60_000 // len(piece)))
-    assert time.process_time() - start < 12
+    assert time.process_time() - start < 60
     assert depth(module) < 400
     assert found or piece in ("#", "##\n", "@", "view v ")
 
