@@ -197,7 +197,9 @@ def cycles() -> Iterator[Case]:
                "b.afs": b"use a.{A}\nentity B { a: A }\n"}, frozenset(["AFS0211"]))  # fmt: skip
     yield one("a file imports itself", HEAD + "use a.{U}\n", "AFS0202", "AFS0205")
     loop = "".join(f"  ## F.\n  f{n}: int = f{(n + 1) % 3000}\n" for n in range(3_000))
-    yield one("3,000 features", f"{HEAD}\nfeatures for U {{\n{loop}}}\n", "AFS0211", seconds=2 * RUNAWAY)
+    yield one(
+        "3,000 features", f"{HEAD}\nfeatures for U {{\n{loop}}}\n", "AFS0211", seconds=2 * RUNAWAY
+    )
 
 
 def explosions() -> Iterator[Case]:
@@ -228,7 +230,9 @@ def explosions() -> Iterator[Case]:
         for n in range(1, 30)
         for a in [f"r{n - 1}" if n > 1 else "s"]
     )
-    yield one("unions that double", HEAD + "stream sb from s\n" + unions, "AFS0220", seconds=2 * RUNAWAY)
+    yield one(
+        "unions that double", HEAD + "stream sb from s\n" + unions, "AFS0220", seconds=2 * RUNAWAY
+    )
 
 
 def sizes() -> Iterator[Case]:
@@ -243,7 +247,9 @@ def sizes() -> Iterator[Case]:
     few = {f"m{n}.afs": b"unit usd\n" for n in range(2_000)}
     yield Case("2,000 files are allowed", few, frozenset())
     block = "".join(f"  ## F.\n  f{n}: int = 1\n" for n in range(10_001))
-    yield one("10,001 features", f"{HEAD}\nfeatures for U {{\n{block}}}\n", "AFS0220", seconds=2 * RUNAWAY)
+    yield one(
+        "10,001 features", f"{HEAD}\nfeatures for U {{\n{block}}}\n", "AFS0220", seconds=2 * RUNAWAY
+    )
     columns = "".join(f"  c{n}: int\n" for n in range(30_000))
     text = HEAD.replace("  n:  string\n", columns)
     yield one("30,000 columns", text, seconds=2 * RUNAWAY, megabytes=400)
