@@ -27,7 +27,7 @@ from tests.parity.strategies import cases
 Row = tuple[Value, ...]
 
 quick = settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,

@@ -82,9 +82,9 @@ def nesting() -> Iterator[Case]:
     yield one("257 times if", feature("if true then 1 else " * 257 + "1"), "AFS0113")
     yield one("200,000 members", feature("a" + ".b" * 200_000), "AFS0113")
     for sign in "({[":
-        yield one(f"500,000 {sign} that stay open", f"const c = {sign * 500_000}", "AFS0103")
+        yield one(f"250,000 {sign} that stay open", f"const c = {sign * 250_000}", "AFS0103")
     for sign in ")}]":
-        yield one(f"500,000 {sign} that close nothing", HEAD + sign * 500_000, "AFS0104")
+        yield one(f"250,000 {sign} that close nothing", HEAD + sign * 250_000, "AFS0104")
 
 
 def literals() -> Iterator[Case]:
@@ -96,7 +96,7 @@ def literals() -> Iterator[Case]:
     wrong = "\\q" * 450_000
     yield one("450,000 wrong escapes", f'{HEAD}\nconst c = "{wrong}"\n', "AFS0106")
     yield one("a text of 900 kB without an end", f'{HEAD}\nconst c = "{big}', "AFS0105")
-    yield one("500,000 quotes", HEAD + '"' * 500_000, "AFS0101")
+    yield one("250,000 quotes", HEAD + '"' * 250_000, "AFS0101")
     yield one("an int of 900 kB", HEAD + f"const c = {'9' * 900_000}", "AFS0120")
     yield one("a fraction of 900 kB", HEAD + f"const c = 0.{'9' * 900_000}", "AFS0120")
     yield one("an int of 65 bits", HEAD + "const c = 9223372036854775809", "AFS0119")
