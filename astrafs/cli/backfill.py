@@ -17,7 +17,7 @@ from astrafs.cli.console import count
 from astrafs.cli.names import pick_features
 from astrafs.cli.options import EnvOption
 from astrafs.cli.progress import Drawn
-from astrafs.cli.project import Compiled, compile_path, usable_program
+from astrafs.cli.project import compile_path, usable_program
 from astrafs.cli.values import parse_pairs
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
@@ -26,7 +26,7 @@ from astrafs.workspace import missing
 
 if TYPE_CHECKING:
     from astrafs.plan.program import Program
-    from astrafs.runtime.answer import Reused
+    from astrafs.runtime.answer import Place, Reused
     from astrafs.runtime.backfill import Report
     from astrafs.runtime.datasets import DatasetReport
     from astrafs.runtime.request import Request
@@ -165,10 +165,6 @@ def run(
         "--features": features or None,
         "--limit": limit,
         "--time-zone": time_zone or None,
-        "--feature": pins or None,
-        "--lock": lock,
-        "--partition-rows": partition_rows,
-        "--resume": resume or None,
     }
     _check_resume(resume, no_cache, quarantine)
     if not view and not pins:
@@ -184,35 +180,43 @@ def run(
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
-    from astrafs.runtime.request import Request, find_dataset, find_view
+    from astrafs.plan.find import find_view
+    from astrafs.runtime.request import Request, find_dataset
 
     dataset = find_dataset(program.plan, view) if view else None
-    if dataset is not None and not any(one.name == view for one in program.plan.views):
+    if any(one.name == view for one in program.plan.views):
+        dataset = None
+    config = compiled.config
+    if resume and partition_rows is None:
+        from astrafs.runtime.reuse import RESUMED_PART
+
+        partition_rows = RESUMED_PART
+    if dataset is not None:
         _check_dataset(dataset.name, output, given)
+    else:
+        _check_output(output, spine)
+    from astrafs.runtime.backfill import Place, to_file
+
+    place = Place(config.root, config.roots, config.sources)
+    asked = dataset.view if dataset is not None else view
+    found = find_view(program.plan, asked) if asked else None
+    if pins or lock is not None or found is None:
+        from astrafs.cli.pins import choose
+
+        pinned = choose(compiled, program, found, pins or (), lock, dataset)
+        program, place, found = pinned.program, pinned.place, pinned.view
+    if dataset is not None:
         request = Request(
             dataset.name,
             as_of,
             memory_limit=memory_limit,
             threads=threads,
             quarantine=quarantine,
+            cache=not no_cache and config.file is not None,
+            partition_rows=partition_rows,
         )
-        return _dataset(compiled, program, request, output, form, began)
-    _check_output(output, spine)
-    from astrafs.runtime.backfill import Place, to_file
-
-    found = find_view(program.plan, view) if view else None
-    config = compiled.config
-    place = Place(config.root, config.roots, config.sources)
-    if pins or lock is not None or found is None:
-        from astrafs.cli.pins import choose
-
-        pinned = choose(compiled, program, found, pins or (), lock)
-        program, place, found = pinned.program, pinned.place, pinned.view
+        return _dataset(program, place, request, output, form, began)
     chosen = pick_features(found, features)
-    if resume and partition_rows is None:
-        from astrafs.runtime.reuse import RESUMED_PART
-
-        partition_rows = RESUMED_PART
     with Drawn(f"backfill {found.name}") as drawn:
         request = Request(
             found.name,
@@ -239,20 +243,17 @@ def run(
 
 
 def _dataset(
-    compiled: Compiled,
     program: Program,
+    place: Place,
     request: Request,
     output: Path,
     form: OutputFormat | None,
     began: float,
 ) -> int:
-    from astrafs.runtime.backfill import Place
     from astrafs.runtime.datasets import to_files
 
-    config = compiled.config
     with Drawn(f"backfill {request.view}") as drawn:
         request = replace(request, progress=drawn)
-        place = Place(config.root, config.roots, config.sources)
         done = to_files(program, place, request, output, None if form is None else str(form))
     console.write(_dataset_summary(done, time.monotonic() - began))
     return console.OK
@@ -269,6 +270,8 @@ def _dataset_summary(done: DatasetReport, seconds: float) -> str:
             if immature:
                 lines.append(f"  undecided {label}: {count(immature, 'row')}, null there")
     lines.append(f"in {seconds:.1f} s, with the manifest {done.manifest}")
+    if done.reused is not None:
+        lines.append(f"  reused    {_reused(done.reused)}")
     if done.gap:
         lines.append(f"  left out {count(done.gap, 'row')} between training and testing")
     for aside in done.quarantined:
@@ -348,7 +351,7 @@ def _check_spine(spine: Path | None) -> None:
 
 def _check_times(as_of: str, start: str | None, end: str | None, every: str | None) -> None:
     """Refuse times that are none before anything is read."""
-    from astrafs.runtime.times import duration, instant
+    from astrafs.values.times import duration, instant
 
     instant(as_of, "--as-of")
     for option, given in (("--from", start), ("--to", end)):

@@ -99,8 +99,9 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
     if emit is Emit.SQL:
         return _sql(plan, view, features)
     if view:
+        from astrafs.plan.find import find_view
         from astrafs.plan.prune import reachable, reachable_by_dataset
-        from astrafs.runtime.request import find_dataset, find_view
+        from astrafs.runtime.request import find_dataset
 
         dataset = find_dataset(plan, view)
         if dataset is not None and not any(one.name == view for one in plan.views):
@@ -124,7 +125,8 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
 def _sql(plan: ir.Plan, view: str, features: str) -> str:
     from astrafs.backends.duckdb.compile import compile_view
     from astrafs.backends.duckdb.script import render
-    from astrafs.runtime.request import find_dataset, find_view
+    from astrafs.plan.find import find_view
+    from astrafs.runtime.request import find_dataset
 
     dataset = find_dataset(plan, view) if view and not features else None
     if dataset is not None and not any(one.name == view for one in plan.views):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,19 +40,18 @@ def run(
     """Show what changes between two git revisions: per feature version, why, and who reads it."""
     from astrafs.registry.compare import compare
     from astrafs.registry.definitions import Definition, define
-    from astrafs.registry.lock import lock_plan
+    from astrafs.registry.lock import Locked, lock_plan
 
     root = find_root(Path(project))
     old = _program(root, before)
     new = _program(root, after)
     lock = lock_plan(old.plan, "1970-01-01")
-    names = {locked.identity: name for name, locked in lock.features.items()}
 
-    def recall(identity: str) -> Definition | None:
-        return define(old.plan, old.bindings, names[identity]) if identity in names else None
+    def recall(locked: Locked) -> Definition | None:
+        return define(old.plan, old.bindings, locked.feature)
 
     found = compare(lock, new.plan, "1970-01-01", recall)
-    console.write(shown_as(found, form))
+    console.write(shown_as(new.plan, found, form))
     return console.PROBLEMS if exit_code and not found.is_same else console.OK
 
 
@@ -86,24 +85,42 @@ def _files_of(root: Path, revision: str, sink: Sink) -> tuple[SourceFile, ...]:
     listed = _git(root, "ls-tree", "-r", "-z", "--name-only", name, ".") or b""
     paths = [path for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
     nested = {path.rpartition("/")[0] for path in paths if path.endswith("/astrafs.toml")}
-    found = []
+    chosen = []
     for path in sorted(paths):
         inside = any(path.startswith(f"{place}/") for place in nested)
         hidden = any(part.startswith(".") for part in path.split("/"))
         if not path.endswith(SUFFIX) or inside or hidden:
             continue
-        data = _git(root, "cat-file", "blob", f"{name}:./{path}")
-        file = decode(path, data or b"", sink)
-        if file is not None:
-            found.append(file)
-    return tuple(found)
+        chosen.append(path)
+    texts = _blobs(root, [f"{name}:./{path}" for path in chosen])
+    found = (decode(path, data, sink) for path, data in zip(chosen, texts, strict=True))
+    return tuple(file for file in found if file is not None)
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """Run git in ``root``; None where it refuses. Raises where there is no git."""
+def _blobs(root: Path, names: Sequence[str]) -> Iterator[bytes]:
+    """Yield the contents of files by their names in git, all from one process."""
+    lines = (name if "\n" not in name else "" for name in names)  # no module has such a name
+    asked = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    answer = _git(root, "cat-file", "--batch", given=asked) or b""
+    at = 0
+    for _ in names:
+        end = answer.find(b"\n", at)
+        size = answer[at:end].rpartition(b" ")[2]
+        if not size.isdigit():  # a link or a module of another repository
+            yield b""
+            at = end + 1
+            continue
+        yield answer[end + 1 : end + 1 + int(size)]
+        at = end + 1 + int(size) + 1
+
+
+def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes | None:
+    """Run git in ``root``, with ``given`` as its input; None where it refuses. Raises where there
+    is no git.
+    """
     command: Sequence[str] = ("git", "-C", str(root), *arguments)
     try:
-        done = subprocess.run(command, capture_output=True, check=False)
+        done = subprocess.run(command, input=given, capture_output=True, check=False)
     except OSError:
         raise AstrafsError(
             usage.USAGE.nowhere("`astrafs diff` needs git, which is not here")

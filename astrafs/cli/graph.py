@@ -116,7 +116,7 @@ def _graph(program: Program, feature: str, view: str, direction: Towards) -> Gra
         name = feature_node_id(find_feature(program, feature))
         return part(graph, name, Direction(direction.value))
     if view:
-        from astrafs.runtime.request import find_view
+        from astrafs.plan.find import find_view
 
         found = find_view(program.plan, view)
         return part(graph, f"view {found.name}", Direction(direction.value))

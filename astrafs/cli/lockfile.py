@@ -12,22 +12,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 from astrafs.cli.output import replace_file
-from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan.errors import PlanError
+from astrafs.plan.identity import definition_digests
 from astrafs.plan.ir import FeatureId
+from astrafs.refusals import refused
 from astrafs.registry.definitions import Definition, read_definition
-from astrafs.registry.lock import EMPTY, REMOVED, Lock, read_lock, write_lock
+from astrafs.registry.lock import EMPTY, FILE_NAME, REMOVED, Lock, read_lock, write_lock
 
 try:
     import fcntl
 except ImportError:  # not on this system; writers are then kept apart by the atomic rename alone
     fcntl = None  # type: ignore[assignment]
 
-FILE_NAME = "astrafs.lock"
-DEFINITIONS = ".astrafs/definitions"
-_HELD = ".astrafs/apply.lock"
+FOLDER = ".astrafs"
+DEFINITIONS = f"{FOLDER}/definitions"
+IGNORED = """\
+# Written by astrafs: only what was locked belongs into version control.
+*
+!.gitignore
+!definitions/
+!definitions/**
+"""
+_HELD = f"{FOLDER}/apply.lock"
 _PATIENCE = 60.0
 """Seconds to wait for another writer."""
 
@@ -65,28 +73,45 @@ def removed_versions(root: Path) -> Mapping[FeatureId, str]:
     return {name: one.ended for name, one in lock.features.items() if one.status == REMOVED}
 
 
-def recall(root: Path, identity: str) -> Definition | None:
-    """Return the kept definition with ``identity``, None where there is no readable one."""
+def recall(root: Path, name: str) -> Definition | None:
+    """Return the definition that is kept under ``name``, None where there is no readable one.
+
+    Stores of earlier versions kept one per identity; and a name may be an identity alone, which
+    any definition of it will do for.
+    """
+    found = _read(_definition(root, name))
+    if found is not None:
+        return found
+    identity, _, digest = name.partition("-")
+    if not digest:
+        others = sorted((root / DEFINITIONS / identity[:2]).glob(f"{identity}-*.json"))
+        return next(filter(None, map(_read, others)), None)
+    found = _read(_definition(root, identity))
+    same = found is not None and definition_digests(found.plan)[found.feature] == digest
+    return found if same else None
+
+
+def _read(path: Path) -> Definition | None:
     try:
-        return read_definition(_definition(root, identity).read_text("utf-8"))
+        return read_definition(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, PlanError):
         return None
 
 
-def _definition(root: Path, identity: str) -> Path:
-    return root / DEFINITIONS / identity[:2] / f"{identity}.json"
+def _definition(root: Path, name: str) -> Path:
+    return root / DEFINITIONS / name[:2] / f"{name}.json"
 
 
-def is_kept(root: Path, identity: str) -> bool:
-    """Whether a definition with ``identity`` is on disk."""
-    return _definition(root, identity).exists()
+def is_kept(root: Path, name: str) -> bool:
+    """Whether a definition is on disk under ``name``."""
+    return _definition(root, name).exists()
 
 
 def save(root: Path, lock: Lock, definitions: Mapping[str, str]) -> None:
-    """Write ``lock`` and the texts of ``definitions`` (by identity), the lock file last."""
-    for identity, text in definitions.items():
-        path = _definition(root, identity)
-        with _refused(path):
+    """Write ``lock`` and the texts of ``definitions`` (by kept name), the lock file last."""
+    for name, text in definitions.items():
+        path = _definition(root, name)
+        with refused(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)
     replace_file(root / FILE_NAME, write_lock(lock))
@@ -94,39 +119,53 @@ def save(root: Path, lock: Lock, definitions: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def held(root: Path) -> Iterator[None]:
-    """Keep other writers of the lock out while the block runs; wait up to a minute for them.
+    """Keep other writers of the lock out while the block runs; wait for them as long as one after
+    the other gets its turn, but not more than a minute for any.
 
     The system releases the lock of a process that dies.
     """
     path = root / _HELD
-    with _refused(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("ab")
+    _make_folder(root)
+    with refused(path):
+        stream = path.open("a+b")
     with stream:
         _wait_for(stream)
+        generation = _generation(stream)
+        with refused(path):
+            stream.truncate(0)
+            stream.write(b"%d\n" % (generation + 1))
+            stream.flush()
         yield
+
+
+def _make_folder(root: Path) -> None:
+    """Make the project's own folder. Of what is in it only definitions are for others."""
+    ignore = root / FOLDER / ".gitignore"
+    with refused(ignore):
+        ignore.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), ignore.open("x", encoding="utf-8") as stream:
+            stream.write(IGNORED)
+
+
+def _generation(stream: BinaryIO) -> int:
+    """Return how often the lock was held."""
+    stream.seek(0)
+    digits = stream.read(20).strip()
+    return int(digits) if digits.isdigit() else 0
 
 
 def _wait_for(stream: BinaryIO) -> None:
     if fcntl is None:
         return
-    deadline = time.monotonic() + _PATIENCE
+    deadline, seen = time.monotonic() + _PATIENCE, _generation(stream)
     while True:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
+            generation = _generation(stream)
+            if generation != seen:
+                deadline, seen = time.monotonic() + _PATIENCE, generation
             if time.monotonic() > deadline:
                 raise AstrafsError(codes.LOCK_HELD.nowhere()) from None
             time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def _refused(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise AstrafsError(
-            usage.CANNOT_WRITE.nowhere(f"`{path}` cannot be written: {reason}")
-        ) from None

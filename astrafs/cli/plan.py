@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ import typer
 from astrafs.cli import console
 from astrafs.cli.options import EnvOption
 from astrafs.cli.project import Compiled, compile_path, no_collection, usable_program
-from astrafs.diagnostics.model import Diagnostic
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.render.excerpt import Style
 from astrafs.record import dataclass
 from astrafs.source import Span
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from astrafs.plan import ir
     from astrafs.plan.program import Program
     from astrafs.registry.compare import Change, Comparison
+    from astrafs.registry.impact import StateChange
 
 PathArgument = Annotated[str, typer.Argument(help="A project directory or an .afs file in one.")]
 
@@ -47,6 +49,9 @@ def run(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 if anything differs from the lock.")
     ] = False,
+    no_data: Annotated[
+        bool, typer.Option("--no-data", help="Do not try changes on the project's own data.")
+    ] = False,
     env: EnvOption = None,
 ) -> int:
     """Show what would change against astrafs.lock: per feature version, why, and who reads it."""
@@ -55,7 +60,9 @@ def run(
     if program is None:
         return console.PROBLEMS
     found = compare_with_lock(compiled, program)
-    console.write(shown_as(found, form))
+    if not no_data:
+        found = tried_on_data(compiled, program, found)
+    console.write(shown_as(program.plan, found, form))
     return console.PROBLEMS if exit_code and not found.is_same else console.OK
 
 
@@ -81,7 +88,7 @@ def apply(
     if found.comparison.is_same and before == write_lock(found.comparison.lock).encode():
         console.write("nothing to do: astrafs.lock says what the sources say\n")
         return console.OK
-    console.write(_text(found.comparison))
+    console.write(shown_as(found.program.plan, found.comparison, PlanFormat.TEXT))
     if not yes and not _agreed():
         console.tell("nothing was written")
         return console.PROBLEMS
@@ -96,9 +103,9 @@ def apply(
                 return console.PROBLEMS
         program, lock = found.program, found.comparison.lock
         texts = {
-            locked.identity: write_definition(define(program.plan, program.bindings, name))
+            locked.kept_as: write_definition(define(program.plan, program.bindings, name))
             for name, locked in lock.features.items()
-            if not locked.ended and not lockfile.is_kept(root, locked.identity)
+            if not locked.ended and not lockfile.is_kept(root, locked.kept_as)
         }
         lockfile.save(root, lock, texts)
     console.write(f"wrote {lockfile.FILE_NAME}\n")
@@ -143,8 +150,34 @@ def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
             lockfile.load_lock(root),
             program.plan,
             today,
-            lambda identity: lockfile.recall(root, identity),
+            lambda locked: lockfile.recall(root, locked.kept_as),
         )
+
+
+def tried_on_data(compiled: Compiled, program: Program, found: Comparison) -> Comparison:
+    """Add what the changes that were tried do on the project's own data, where its files are."""
+    from astrafs.cli import lockfile
+    from astrafs.registry.pins import with_definitions
+
+    root = compiled.workspace.root
+    changes = []
+    for change in found.changes:
+        old = None
+        if change.tried and change.before is not None:
+            old = lockfile.recall(root, change.before.kept_as)
+        if old is not None:
+            from astrafs.cli.pins import place_of
+            from astrafs.runtime.trial import try_out
+
+            try:
+                pinned = with_definitions(program, {"": old})
+                place = place_of(compiled.config, pinned)
+                said = str(try_out(pinned.program, place, pinned.features[""], change.feature))
+            except AstrafsError as error:
+                said = f"not tried on the project's data: {error.diagnostics[0].title}"
+            change = replace(change, reasons=(*change.reasons, said))
+        changes.append(change)
+    return replace(found, changes=tuple(changes))
 
 
 def lock_problems(compiled: Compiled, program: Program) -> list[Diagnostic]:
@@ -201,18 +234,23 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def shown_as(found: Comparison, form: PlanFormat) -> str:
-    """Return a comparison in the form that was asked for."""
+def shown_as(plan: ir.Plan, found: Comparison, form: PlanFormat) -> str:
+    """Return a comparison of ``plan`` in the form that was asked for."""
+    states: Sequence[StateChange] = ()
+    if any(not change.stays for change in found.changes):
+        from astrafs.cli.state import state_changes
+
+        states = state_changes(plan, found)
     match form:
         case PlanFormat.TEXT:
-            return _text(found)
+            return _text(found, states)
         case PlanFormat.MARKDOWN:
-            return _markdown(found)
+            return _markdown(found, states)
         case PlanFormat.JSON:
-            return json.dumps(_data(found), indent=2, ensure_ascii=False) + "\n"
+            return json.dumps(_data(found, states), indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(found: Comparison) -> str:
+def _text(found: Comparison, states: Sequence[StateChange]) -> str:
     lines: list[str] = []
     shown: dict[tuple[str, ...], str] = {}
     for change in found.changes:
@@ -229,21 +267,24 @@ def _text(found: Comparison) -> str:
             lines.append(f"    with the same lines as {first}")
         if change.readers:
             lines.append(f"    read by {_listed(change.readers)}")
-    lines += _follows(found)
+    lines += _follows(found, states)
     lines.append(_counts(found))
     return "\n".join(lines) + "\n"
 
 
-def _follows(found: Comparison) -> list[str]:
+def _follows(found: Comparison, states: Sequence[StateChange]) -> list[str]:
     """Return lines on what follows from the changes; none where nothing does."""
     if found.is_same:
         return []
     lines = []
-    for state in found.states[:_LISTED]:
+    for state in states[:_LISTED]:
         read = f" ({_listed(state.columns)})" if state.columns else ""
-        lines.append(f"online state: {state.what} for {state.rows} by {state.entity}{read}")
-    if len(found.states) > _LISTED:
-        lines.append(f"online state: and {len(found.states) - _LISTED} more groups")
+        by = f" by {state.by}" if state.by else ""
+        lines.append(f"online state: {state.what} {state.rows}{by}{read}")
+    if len(states) > _LISTED:
+        lines.append(f"online state: and {len(states) - _LISTED} more groups")
+    if any(state.what != "dropped" for state in states):
+        lines.append("online state: `astrafs online load` reads what is rebuilt or new")
     lines = lines or ["online state: same"]
     again = found.recompute
     if not again.features:
@@ -273,7 +314,7 @@ def _counts(found: Comparison) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in order if name in counts) or "no features"
 
 
-def _markdown(found: Comparison) -> str:
+def _markdown(found: Comparison, states: Sequence[StateChange]) -> str:
     lines = ["| feature | verdict | why | read by |", "|---|---|---|---|"]
     for change in found.changes:
         if change.verdict == "identical":
@@ -281,22 +322,22 @@ def _markdown(found: Comparison) -> str:
         why = "<br>".join((*change.reasons, *(f"`{line}`" for line in change.diff)))
         cells = (f"`{change.feature}`", change.verdict, why, _listed(change.readers))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    follows = [f"- {line}" for line in _follows(found)]
+    follows = [f"- {line}" for line in _follows(found, states)]
     return "\n".join((*lines, "", *follows, *([""] if follows else []), _counts(found))) + "\n"
 
 
-def _data(found: Comparison) -> dict[str, Any]:
+def _data(found: Comparison, states: Sequence[StateChange]) -> dict[str, Any]:
     again = found.recompute
     return {
         "changes": [_change_data(change) for change in found.changes],
         "online_state": [
             {
                 "rows": state.rows,
-                "entity": state.entity,
+                "by": state.by,
                 "what": state.what,
                 "columns": list(state.columns),
             }
-            for state in found.states
+            for state in states
         ],
         "recompute": {
             "features": [str(feature) for feature in again.features],

@@ -123,7 +123,7 @@ def show(
         )
         if value
     ]
-    definition = lockfile.recall(find_root(Path(project)), locked.identity)
+    definition = lockfile.recall(find_root(Path(project)), locked.kept_as)
     if definition is None:
         lines += ["", "its definition is not kept"]
     else:

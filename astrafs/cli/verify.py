@@ -17,6 +17,7 @@ from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.plan.errors import PlanError
 from astrafs.workspace import missing
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def run(
                 changed += verify.changed_spine(document, used)
             results, new = _view(document, compiled, program, used)
             changed += new
+    except PlanError as error:
+        raise AstrafsError(
+            codes.BAD_MANIFEST.nowhere(f"`{manifest}` cannot be used").note(str(error))
+        ) from None
     except (KeyError, TypeError, AttributeError) as error:
         found = codes.BAD_MANIFEST.nowhere(f"`{manifest}` cannot be used")
         raise AstrafsError(found.note(f"a part is missing or of another form: {error}")) from None
@@ -89,7 +94,7 @@ def _view(
 ) -> tuple[Sequence[Compared], list[str]]:
     from astrafs.runtime import verify
 
-    chosen = _as_recorded(document, compiled, program)
+    chosen, _ = _as_recorded(document, compiled, program)
     with tempfile.TemporaryDirectory(prefix="astrafs-verify-") as folder:
         aside = Path(folder) if document["quarantined"] else None
         request = verify.request_of(document, chosen.view.name, spine, aside)
@@ -97,70 +102,44 @@ def _view(
     return [found], new
 
 
-def _as_recorded(document: Mapping[str, Any], compiled: Compiled, program: Program) -> Chosen:
-    """Return the view of the manifest with the feature versions of then, by identity."""
-    from astrafs.cli.pins import FEATURES_ONLY, Versions, feature_of, placed
-    from astrafs.plan.identity import feature_identities
-    from astrafs.registry.pins import pin_view, view_of
+def _as_recorded(
+    document: Mapping[str, Any], compiled: Compiled, program: Program
+) -> tuple[Chosen, Mapping[str, ir.FeatureId]]:
+    """Return the view of the manifest with the feature versions of then, by identity, and the
+    features that its labels, if it has any, show.
+    """
+    from astrafs.cli.pins import FEATURES_ONLY, Versions, placed
+    from astrafs.runtime import recorded
 
-    name, columns = document["view"]["name"], document["view"]["outputs"]
-    recorded: Mapping[str, str] = document["features"]
-    view = next((one for one in program.plan.views if one.name == name), None)
-    if view is None and not name.startswith(FEATURES_ONLY):
-        console.write(f"note: the project no longer has the view {name}\n")
-    today = {} if view is None else {output.name: output for output in view.outputs}
-    now = feature_identities(program.plan)
-    kept: list[ir.Output] = []
-    pins: dict[str, str] = {}
-    for column in columns:
-        output = today.get(column)
-        feature = None if output is None else feature_of(output)
-        if column in recorded and (feature is None or now[feature] != recorded[column]):
-            pins[column] = recorded[column]
-        elif output is None:
-            title = f"the column `{column}` was no feature, and the view no longer has it"
-            raise AstrafsError(codes.BAD_MANIFEST.nowhere(title))
-        if output is not None:
-            kept.append(output)
-    versions = Versions.of(compiled, program)
-    found = versions.pinned(dict.fromkeys(pins.values()))
-    made = {column: found.features[identity] for column, identity in pins.items()}
-    plan = found.program.plan
-    alone = {column: feature for column, feature in made.items() if column not in today}
-    extra = view_of(plan, name, alone) if alone else None
-    outputs = {} if extra is None else {output.name: output for output in extra.outputs}
-    if view is None:
-        assert extra is not None
-        view = extra
-    else:
-        part = type(view)(view.name, view.entity, tuple(kept))
-        pinned = pin_view(plan, part, {one: made[one] for one in made if one in today})
-        if extra is not None and extra.entity != view.entity:
-            title = f"the view `{name}` no longer looks up `{next(iter(alone))}`"
-            raise AstrafsError(codes.BAD_MANIFEST.nowhere(title))
-        outputs |= {output.name: output for output in pinned.outputs}
-        view = type(view)(view.name, view.entity, tuple(outputs[one] for one in columns))
-    return placed(compiled, found, view)
+    view = document["view"]
+    if not view["name"].startswith(FEATURES_ONLY) and all(
+        one.name != view["name"] for one in program.plan.views
+    ):
+        console.write(f"note: the project no longer has the view {view['name']}\n")
+    outputs = recorded.kept_names(view["shown"])
+    labels = recorded.kept_names({one["name"]: one["shown"] for one in document.get("labels", ())})
+    names = (*outputs.values(), *labels.values())
+    found = Versions.of(compiled, program).pinned(dict.fromkeys(names))
+    made = {column: found.features[name] for column, name in outputs.items()}
+    chosen = placed(compiled, found, recorded.view_of(found.program.plan, view, made))
+    return chosen, {label: found.features[name] for label, name in labels.items()}
 
 
 def _dataset(
     document: Mapping[str, Any], compiled: Compiled, program: Program, spine: Path | None
 ) -> Sequence[Compared]:
-    from astrafs.plan.identity import dataset_identities
     from astrafs.runtime import verify
-    from astrafs.runtime.answer import Place
 
     if spine is not None:
         raise AstrafsError(usage.USAGE.nowhere("--spine does not go with a dataset"))
-    name = document["dataset"]["name"]
-    identity = dataset_identities(program.plan).get(name)
-    if identity is not None and identity != document["dataset"]["identity"]:
-        console.write(f"note: the dataset {name} means something else than it did\n")
-    config = compiled.config
-    place = Place(config.root, config.roots, config.sources)
+    chosen, labels = _as_recorded(document, compiled, program)
+    then, same = verify.dataset_of(document, chosen.program, labels)
+    if not same:
+        name = document["dataset"]["name"]
+        console.write(f"note: the rows or columns of the dataset {name} mean something else now\n")
     with tempfile.TemporaryDirectory(prefix="astrafs-verify-") as folder:
         aside = Path(folder) if document["quarantined"] else None
-        return verify.rerun_dataset(document, program, place, aside)
+        return verify.rerun_dataset(document, then, chosen.place, aside)
 
 
 def _print(results: Sequence[Compared]) -> None:

@@ -71,7 +71,7 @@ def run(
     env: EnvOption = None,
 ) -> int:
     """Show which rows of the data made a value of a feature, and why others did not."""
-    from astrafs.runtime.times import instant
+    from astrafs.values.times import instant
 
     t = instant(at, "--at")
     given = instant(as_of, "--as-of") if as_of else None

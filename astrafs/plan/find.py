@@ -1,4 +1,4 @@
-"""Finding a feature by the name that a person types."""
+"""Finding a feature or a view by the name that a person types."""
 
 from __future__ import annotations
 
@@ -42,6 +42,32 @@ def find_feature(program: Program, text: str) -> ir.FeatureId:
             )
         )
     return _version(fitting, text, found["version"])
+
+
+def find_view(plan: ir.Plan, name: str) -> ir.View:
+    """Return the view called ``name``, qualified or by its last part where that is unique."""
+    found = [view for view in plan.views if view.name == name]
+    found = found or [view for view in plan.views if view.name.rsplit(".", 1)[-1] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(f"`{view.name}`" for view in found)
+        raise AstrafsError(
+            codes.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(
+                f"name one: {listed}"
+            )
+        )
+    names = [view.name for view in plan.views] + [one.name for one in plan.datasets]
+    short = [one.rsplit(".", 1)[-1] for one in names]
+    near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
+    missing = codes.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
+    if any(name in (one.id.name, str(one.id)) for one in plan.features):
+        missing = missing.note(f"`{name}` is a feature; values are computed for views")
+    if near:
+        missing = missing.help(f"did you mean `{near}`?")
+    elif names:
+        missing = missing.note("it has " + ", ".join(f"`{one}`" for one in names[:12]))
+    raise AstrafsError(missing)
 
 
 def versions_of(program: Program, feature: ir.FeatureId) -> list[ir.Feature]:

@@ -31,6 +31,8 @@ from astrafs.typesys import Type
 IDENTITY_VERSION = 1
 """Part of every identity; raised when the canonical form itself changes."""
 
+DEFINITION_DIGITS = 16
+
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})
 """Two operands may change places. Longer sums may not: where they overflow depends on the order."""
 
@@ -55,6 +57,15 @@ def plan_identities(
     """Return :func:`feature_identities` and :func:`row_identities` of one pass."""
     found = _Writer.run(plan)
     return found.features, found.rows
+
+
+def definition_digests(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
+    """Return, for every feature version, a digest (16 hex digits) of its meaning with the names of
+    the sources that it reads, each in its place: two of one identity may read different sources of
+    one form.
+    """
+    found = _Writer.run(plan, named=True).features
+    return {feature.id: found[feature.id][:DEFINITION_DIGITS] for feature in plan.features}
 
 
 def value_identities(plan: ir.Plan) -> Mapping[ir.FeatureId, str]:
@@ -111,6 +122,7 @@ class _Writer:
 
     plan: ir.Plan
     contracts: bool = True
+    named: bool = False
     entities: dict[str, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -118,13 +130,16 @@ class _Writer:
     texts: dict[ir.FeatureId, str] = field(default_factory=dict)
     types: dict[Type, str] = field(default_factory=dict)
     key_names: dict[str, dict[str, int]] = field(default_factory=dict)
+    ages: dict[str, int | None] = field(default_factory=dict)
     chains: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """The operands of every ``and`` and ``or`` written so far, by its form."""
 
     @classmethod
-    def run(cls, plan: ir.Plan, *, contracts: bool = True) -> _Writer:
-        """Fill in the identities of all of ``plan``; without ``contracts`` of values only."""
-        writer = cls(plan, contracts)
+    def run(cls, plan: ir.Plan, *, contracts: bool = True, named: bool = False) -> _Writer:
+        """Fill in the identities of all of ``plan``; without ``contracts`` of values only, and
+        ``named`` with the names of sources in them.
+        """
+        writer = cls(plan, contracts, named)
         for entity in plan.entities:
             parts = [writer.type(key.type) for key in entity.keys]
             writer.entities[entity.name] = _digest(_form("entity", _bool(entity.request), *parts))
@@ -165,6 +180,7 @@ class _Writer:
             if column.known_at:
                 mine[column.name] = _form("known-at", mine[column.name], mine[column.known_at])
         self.columns[source.name] = mine
+        self.ages[source.name] = source.max_age
         rule = source.knowledge
         if isinstance(rule, ir.KnownColumn):
             knowledge = _form("known", mine[rule.column])
@@ -180,9 +196,9 @@ class _Writer:
                 _form("time", mine[source.time] if source.time else ""),
                 knowledge,
                 _bool(source.ahead),
-                _number(source.max_age),
                 _form("columns", *remaining),
                 *([_form("revisions", mine.get(source.deleted, ""))] if source.revisions else []),
+                *([_form("name", _text(written_name(source.name)))] if self.named else []),
             )
         )
 
@@ -359,7 +375,9 @@ class _Writer:
                 return _form("entity-lookup", entity, feature, str(expr.offset), result, *parts)
             case ir.TableLookup():
                 table, read = self.rows[expr.table], self.columns[expr.table][expr.column]
-                times = str(expr.offset), _number(expr.max_age)
+                ages = (expr.max_age, self.ages[expr.table])  # the stricter one holds
+                age = min((one for one in ages if one is not None), default=None)
+                times = str(expr.offset), _number(age)
                 return _form("table-lookup", table, read, *times, result, *parts)
             case ir.Aggregate():
                 shape = _form(
@@ -376,6 +394,20 @@ class _Writer:
                 return _form("aggregate", _text(expr.function), rows, window, shape, result, *parts)
             case _:
                 assert_never(expr)
+
+
+def kept_name(identity: str, definition: str) -> str:
+    """Return the name under which the definition of a version is kept: an identity with one of
+    :func:`definition_digests`, or alone where that was not recorded.
+    """
+    return f"{identity}-{definition}" if definition else identity
+
+
+def written_name(source: str) -> str:
+    """Return the name that a source has in programs: behind ``@`` stands which pinned version of a
+    feature reads it.
+    """
+    return source.partition("@")[0]
 
 
 def _no_column(name: str) -> str:

@@ -104,6 +104,17 @@ def loads(text: str) -> ir.Plan:
     return plan
 
 
+def expression_data(expr: ir.Expr) -> dict[str, Any]:
+    """Return an expression as it stands in the text of :func:`dumps`: what JSON can hold."""
+    return _expression(expr)
+
+
+def expression_of(data: Any) -> ir.Expr:
+    """Read :func:`expression_data` back; raises :class:`PlanError` for anything else."""
+    found: ir.Expr = _read_expression(data, "expression")
+    return found
+
+
 # --- out ---------------------------------------------------------------------------------------
 
 

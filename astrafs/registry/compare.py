@@ -17,7 +17,6 @@ from astrafs.plan.identity import (
     canonical_feature,
     canonical_features,
     plan_identities,
-    row_identities,
     value_identities,
     value_identity,
 )
@@ -28,11 +27,9 @@ from astrafs.registry.definitions import Definition
 from astrafs.registry.impact import (
     Readers,
     Recompute,
-    StateChange,
     leak_changes,
+    readings,
     recompute,
-    state_changes,
-    states,
 )
 from astrafs.registry.lock import (
     DEPRECATED,
@@ -44,14 +41,13 @@ from astrafs.registry.lock import (
     name_of,
 )
 from astrafs.source import Span
-from astrafs.temporal.footprint import Footprints
 
 _SHOWN = 5
 _TRIALS = 12
 """Of different changes; each takes a part of a second."""
 
-Recall = Callable[[str], Definition | None]
-"""Finds the kept definition of an identity; None where it is lost."""
+Recall = Callable[[Locked], Definition | None]
+"""Finds the kept definition of a locked version; None where it is lost."""
 
 
 class Verdict(StrEnum):
@@ -76,7 +72,7 @@ class Change:
 
     ``reasons`` are sentences; ``diff`` lines of the canonical text that differ; ``because`` the
     changed features that it reads: empty where the change begins here. ``readers`` are the
-    features, views and datasets downstream.
+    features, views and datasets downstream. ``tried``: both definitions were, on generated rows.
     """
 
     feature: ir.FeatureId
@@ -87,17 +83,24 @@ class Change:
     diff: tuple[str, ...] = ()
     because: tuple[ir.FeatureId, ...] = ()
     readers: tuple[str, ...] = ()
+    tried: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether the values are what they were, as far as there were any."""
+        return self.verdict in (Verdict.IDENTICAL, Verdict.CONTRACT, Verdict.DEPRECATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Every feature version of lock or plan, sorted, and the lock that the plan would have;
-    ``states`` are the groups of the online state that do not stay as they are.
+    ``was`` are the kept definitions of what did not stay as it was in the lock ``before``.
     """
 
     changes: tuple[Change, ...]
     lock: Lock
-    states: tuple[StateChange, ...] = ()
+    before: Lock
+    was: tuple[Definition, ...] = ()
     recompute: Recompute = Recompute()
 
     def of(self, *verdicts: Verdict) -> tuple[Change, ...]:
@@ -119,7 +122,7 @@ def compare(lock: Lock, plan: ir.Plan, today: str, recall: Recall) -> Comparison
             for name, one in sorted(lock.features.items())
             if one.status != REMOVED
         )
-        return Comparison(tuple(same), now)
+        return Comparison(tuple(same), now, lock)
     return _Comparer(lock, now, plan, recall).compare()
 
 
@@ -147,11 +150,20 @@ class _Comparer:
         self.names = {name_of(node): node for node in self.differ}
         self.values = value_identities(plan) if self.differ else {}
         self.texts = canonical_features(plan) if self.differ else {}
-        self.footprints = Footprints(plan).features if self.differ else {}
         self.tried: dict[tuple[str, ...], ir.FeatureId] = {}
 
     def _was_there(self, name: ir.FeatureId) -> bool:
         return name in self.lock.features and self.lock.features[name].status != REMOVED
+
+    def _reads_the_same(self, after: Locked) -> bool:
+        """Whether all features that a version reads have the definitions that were locked."""
+        for read, _ in after.reads:
+            name = feature_named(read)
+            if name is not None:
+                old = self.lock.features.get(name)
+                if old is None or old.definition != self.now.features[name].definition:
+                    return False
+        return True
 
     def _swapped(self) -> dict[ir.FeatureId, tuple[str, ...]]:
         """Return the features of the same identity that read other sources of the same form, each
@@ -164,13 +176,18 @@ class _Comparer:
         for name, after in self.now.features.items():
             if not self._was_there(name) or after.status == REMOVED or name in self.differ:
                 continue
-            before = self.lock.features[name].sources
+            old = self.lock.features[name]
+            if old.definition == after.definition:
+                continue
+            before = old.sources
             pairs = list(dict.fromkeys(zip(before, after.sources, strict=False)))
             renamed = (
                 len(before) == len(after.sources)
                 and all(was == now or (was not in here and now not in there) for was, now in pairs)
                 and len(dict(pairs)) == len(pairs) == len({now for _, now in pairs})
             )
+            if before == after.sources:  # the same ones, but in other places?
+                renamed = not old.definition or not self._reads_the_same(after)
             if before and not renamed:
                 others = [pair for pair in pairs if pair[0] != pair[1]] or [
                     (", ".join(before), ", ".join(after.sources))
@@ -191,36 +208,25 @@ class _Comparer:
             if change.before is not None and change.verdict not in _SETTLED:
                 change = replace(change, readers=readers.of(name))
             changes.append(change)
-        return Comparison(tuple(changes), self.now, self.states(changes), self.recompute(changes))
+        return Comparison(
+            tuple(changes), self.now, self.lock, self.was(changes), self.recompute(changes)
+        )
 
-    def recall(self, identity: str) -> Definition | None:
+    def recall(self, locked: Locked) -> Definition | None:
         """Return a locked definition, reading it once."""
-        if identity not in self.kept:
-            self.kept[identity] = self._recall(identity)
-        return self.kept[identity]
+        name = locked.kept_as
+        if name not in self.kept:
+            self.kept[name] = self._recall(locked)
+        return self.kept[name]
 
-    def states(self, changes: Sequence[Change]) -> tuple[StateChange, ...]:
-        """Return what becomes of the online state. What did not change is kept as it is now."""
-        here = [one.feature for one in changes if one.after is not None]
-        moved = (Verdict.VALUE, Verdict.REMOVED, Verdict.NEW, Verdict.RESTORED)
-        changed = [one for one in changes if one.verdict in moved]
-        if not changed:
-            return ()
-        apart = {one.feature for one in changed}
-        rows = row_identities(self.plan)
-        before = states(self.plan, [name for name in here if name not in apart], rows)
-        for one in changed:
-            if one.before is None or one.verdict is Verdict.RESTORED:
-                continue
-            old = self.recall(one.before.identity)
-            if old is not None:
-                names = [feature.id for feature in old.plan.features]
-                kept = states(old.plan, names, row_identities(old.plan))
-                for key, state in kept.items():
-                    known = before.get(key)
-                    columns = state.columns | (known.columns if known is not None else frozenset())
-                    before[key] = replace(state, columns=columns)
-        return tuple(state_changes(before, states(self.plan, here, rows)))
+    def was(self, changes: Sequence[Change]) -> tuple[Definition, ...]:
+        """Return what was locked of all that did not stay, as far as it is kept."""
+        kept = (
+            self.recall(one.before)
+            for one in changes
+            if one.before is not None and one.before.status != REMOVED and not one.stays
+        )
+        return tuple(one for one in kept if one is not None)
 
     def recompute(self, changes: Sequence[Change]) -> Recompute:
         """Return what must be computed anew."""
@@ -255,7 +261,7 @@ class _Comparer:
             if lines:
                 reasons += ("reads another source of the same form",)
             return Change(name, Verdict.VALUE, before, after, reasons, lines, because)
-        old = self.recall(before.identity)
+        old = self.recall(before)
         if old is None:
             reasons += (
                 *_read_reasons(before, after),
@@ -273,17 +279,15 @@ class _Comparer:
             return Change(name, Verdict.VALUE, before, after, reasons, (), because)
         new = prune(self.plan, features=(name,))
         diff = _difference(old, _names(old, before), new, name)
-        reasons += tuple(
-            leak_changes(Footprints(old.plan).features[old.feature], self.footprints[name])
-        )
-        first = self.tried.setdefault(diff, name)
+        reasons += tuple(leak_changes(readings(old.plan, old.feature), readings(new, name)))
+        first, tried = self.tried.setdefault(diff, name), False
         if first != name and diff:
             reasons += (f"changes as `{_short(first)}` does, which was tried",)
         elif len(self.tried) > _TRIALS:
             reasons += ("not tried: too much has changed at once",)
         elif diff:
-            reasons += _trial(old, new, name)
-        return Change(name, Verdict.VALUE, before, after, reasons, diff, because)
+            reasons, tried = (*reasons, *_trial(old, new, name)), True
+        return Change(name, Verdict.VALUE, before, after, reasons, diff, because, tried=tried)
 
 
 def _trial(old: Definition, new: ir.Plan, name: ir.FeatureId) -> tuple[str, ...]:

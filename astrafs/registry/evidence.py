@@ -6,12 +6,16 @@ from typing import Any
 
 from astrafs.plan import ir
 from astrafs.plan.identity import value_identity
-from astrafs.plan.text import literal_text, timestamp_text
+from astrafs.plan.text import timestamp_text
+from astrafs.plan.values import value_text
 from astrafs.record import dataclass
 from astrafs.reference.interpreter import Interpreter
 from astrafs.registry.timelines import World, Worlds
-from astrafs.typesys import Kind, Type
+from astrafs.typesys import Type
+from astrafs.values.bits import bits
 from astrafs.values.errors import ValueFailure
+
+_STOPS = object()
 
 CASES = 3_000
 """Questions that two definitions must answer alike before they count as equal so far."""
@@ -76,7 +80,7 @@ def compare_values(
             for t in world.times:
                 cases += 1
                 left, right = _answer(one, was, key, t), _answer(two, now, key, t)
-                if left != right or type(left) is not type(right):
+                if bits(left) != bits(right):
                     return Evidence(
                         cases=cases, difference=_difference(world, key, t, left, right, result)
                     )
@@ -87,8 +91,8 @@ def _answer(machine: Interpreter, feature: ir.FeatureId, key: tuple[Any, ...], t
     try:
         value = machine.feature(feature, key, t)
     except ValueFailure as failure:
-        return ("stops", failure.args)
-    return value.hex() if isinstance(value, float) else value
+        return (_STOPS, failure.args)
+    return value
 
 
 def _entity(plan: ir.Plan, feature: ir.FeatureId) -> ir.Entity:
@@ -127,15 +131,9 @@ def _difference(
 
 
 def _shown(value: Any, made: Type) -> str:
-    match value:
-        case ("stops", *_):
-            return "a stopped run"
-        case str() if made.kind is Kind.FLOAT:
-            return repr(float.fromhex(value))
-        case tuple():
-            return "[" + ", ".join(map(str, value)) + "]"
-        case _:
-            return literal_text(value, made)
+    if isinstance(value, tuple) and value[:1] == (_STOPS,):
+        return "a stopped run"
+    return value_text(value, made)
 
 
 def _cell(value: Any) -> str:

@@ -4,13 +4,14 @@ computed anew, and what is known when.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from astrafs.plan import ir
-from astrafs.plan.graph import closure, dependencies, dependents, references, subexpressions
-from astrafs.plan.tree import conditions
+from astrafs.plan.graph import closure, dependencies, dependents, references
+from astrafs.plan.prune import prune
 from astrafs.record import dataclass
-from astrafs.temporal.footprint import Reading, Readings
+from astrafs.temporal.footprint import Footprints, Reading, Readings
 from astrafs.typesys import duration_text
 
 
@@ -82,86 +83,30 @@ def recompute(plan: ir.Plan, changed: Iterable[ir.FeatureId]) -> Recompute:
 
 # --- what the online state keeps ------------------------------------------------------------------
 
-Key = tuple[str, str, str]
-"""A group of kept rows: the entity, and as ``online.kept.Layout`` names it, the identity of the
-rows and their keys with the condition of the block.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """One group of rows that are kept online. ``columns`` are those that its aggregates read."""
-
-    rows: str
-    entity: str
-    columns: frozenset[str]
-
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What becomes of a group: ``rebuild`` (other rows or other columns under the same name),
-    ``new`` or ``dropped``. ``columns`` are those that it did not read before.
+    """What becomes of a group of rows that are kept online, found ``by`` their keys: ``rebuild``
+    (other rows or more columns of a group that was there), ``new`` or ``dropped``. ``columns`` are
+    those that were not kept before.
     """
 
     rows: str
-    entity: str
+    by: str
     what: str
     columns: tuple[str, ...] = ()
 
 
-def states(
-    plan: ir.Plan, features: Iterable[ir.FeatureId], identities: Mapping[str, str]
-) -> dict[Key, State]:
-    """Return the groups that ``features`` of a plan need; labels are never computed online.
-
-    ``identities`` are those of the rows of the plan.
-    """
-    wanted = frozenset(features)
-    texts: dict[object, str] = {}
-    found: dict[Key, State] = {}
-    for feature in plan.features:
-        if feature.id not in wanted or feature.label:
-            continue
-        for node in subexpressions(feature.expression):
-            if not isinstance(node, ir.Aggregate):
-                continue
-            shape = (node.keys, node.block_where)
-            text = texts.get(shape)
-            if text is None:
-                text = texts[shape] = repr(shape)
-            entity = feature.id.entity
-            key = (entity, identities[node.rows], text)
-            columns = frozenset(
-                part.name
-                for part in subexpressions(*node.args, *conditions(node))
-                if isinstance(part, ir.Column)
-            )
-            before = found.get(key)
-            known = columns if before is None else before.columns | columns
-            found[key] = State(node.rows, entity, known)
-    return found
-
-
-def state_changes(before: Mapping[Key, State], after: Mapping[Key, State]) -> list[StateChange]:
-    """Return what becomes of the groups that are not the same afterwards, sorted by name."""
-    old_names = {(state.rows, state.entity) for state in before.values()}
-    new_names = {(state.rows, state.entity) for key, state in after.items() if key not in before}
-    found = []
-    for key, state in after.items():
-        known = before.get(key)
-        if known is None:
-            what = "rebuild" if (state.rows, state.entity) in old_names else "new"
-            found.append(StateChange(state.rows, state.entity, what, tuple(sorted(state.columns))))
-        elif not state.columns <= known.columns:
-            more = tuple(sorted(state.columns - known.columns))
-            found.append(StateChange(state.rows, state.entity, "rebuild", more))
-    for key, state in before.items():
-        if key not in after and (state.rows, state.entity) not in new_names:
-            found.append(StateChange(state.rows, state.entity, "dropped"))
-    return sorted(found, key=lambda one: (one.rows, one.entity, one.what, one.columns))
-
-
 # --- what is known when ---------------------------------------------------------------------------
+
+
+def readings(plan: ir.Plan, feature: ir.FeatureId) -> Readings:
+    """Return what a feature reads of each source, and when all that it reads of it is known.
+
+    Columns that it does not read, and those that only contracts mention, do not count.
+    """
+    bare = replace(plan, sources=tuple(replace(source, expects=()) for source in plan.sources))
+    return Footprints(prune(bare, features=(feature,))).features[feature]
 
 
 def leak_changes(before: Readings, after: Readings) -> Iterator[str]:

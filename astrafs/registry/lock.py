@@ -15,12 +15,20 @@ from dataclasses import replace
 from typing import Any
 
 from astrafs.diagnostics.codes import registry as codes
-from astrafs.diagnostics.model import AstrafsError, Diagnostic
+from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import ir
 from astrafs.plan.graph import dependencies, plan_order, stream_expressions, subexpressions
-from astrafs.plan.identity import IDENTITY_VERSION, plan_identities
+from astrafs.plan.identity import (
+    DEFINITION_DIGITS,
+    IDENTITY_VERSION,
+    definition_digests,
+    kept_name,
+    plan_identities,
+)
 from astrafs.record import dataclass
+from astrafs.source import SourceFile, Span
 
+FILE_NAME = "astrafs.lock"
 LOCK_VERSION = 2
 EDITION = "2026"
 """The edition of the language; raised when a program may mean something else under a new one."""
@@ -32,6 +40,7 @@ _HEAD = (
     "# What every feature version means. Written by `astrafs apply`; keep it in version control."
 )
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(rf"[0-9a-f]{{{DEFINITION_DIGITS}}}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -43,7 +52,9 @@ class Locked:
     ``status`` is one of :data:`STATUSES`, ``deprecated`` the author's advice, ``remove_after`` the
     ISO date of the last day of use. ``reads`` holds what
     it reads directly, names with identities. ``sources`` are the names of the sources and tables
-    behind its own expression, in its order: two of one form have one identity.
+    behind its own expression, in its order: two of one form have one identity. ``definition`` tells
+    those apart: of two versions of one identity it is the same iff all that they read has the same
+    names (empty in the files of earlier versions).
     """
 
     feature: ir.FeatureId
@@ -59,6 +70,12 @@ class Locked:
     ended: str = ""
     remove_after: str = ""
     sources: tuple[str, ...] = ()
+    definition: str = ""
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which the definition is kept."""
+        return kept_name(self.identity, self.definition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +111,7 @@ def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
     """
     identities, of_rows = plan_identities(plan)
     reads = dependencies(plan)
-    sources = _sources(plan)
+    sources, definitions = _sources(plan), definition_digests(plan)
     found: dict[ir.FeatureId, Locked] = {}
     for feature in plan.features:
         old = previous.features.get(feature.id)
@@ -117,6 +134,7 @@ def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
             ),
             remove_after=feature.remove_after,
             sources=sources[feature.id],
+            definition=definitions[feature.id],
         )
     for name, old in previous.features.items():
         if name not in found:
@@ -126,11 +144,16 @@ def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
         source.name: LockedRows(
             source.name,
             of_rows[source.name],
-            tuple(f"{column.name}: {column.type}" for column in source.columns),
+            columns_of(source),
         )
         for source in plan.sources
     }
     return Lock(found, rows)
+
+
+def columns_of(source: ir.Source) -> tuple[str, ...]:
+    """Return the columns of a source as they are locked."""
+    return tuple(f"{column.name}: {column.type}" for column in source.columns)
 
 
 def _sources(plan: ir.Plan) -> dict[ir.FeatureId, tuple[str, ...]]:
@@ -195,6 +218,7 @@ def _feature_group(locked: Locked) -> str:
     lines = [
         f"[feature.{_toml(name_of(locked.feature))}]",
         f"identity = {_toml(locked.identity)}",
+        *([f"definition = {_toml(locked.definition)}"] if locked.definition else ()),
         f"type = {_toml(locked.type)}",
         f"owner = {_toml(locked.owner)}",
         f"doc = {_toml(locked.doc)}",
@@ -221,40 +245,99 @@ def _list(name: str, items: tuple[str, ...] | list[str]) -> str:
     return f"{name} = [\n{inside}]"
 
 
-def read_lock(text: str) -> Lock:
-    """Read a lock file's text; raises :class:`AstrafsError` (AFS0801) if it is not one."""
-    if re.search(r"^(<{7}|={7}|>{7})", text, re.MULTILINE):
-        raise AstrafsError(_bad("it holds an unresolved merge conflict"))
+class _UnsoundError(Exception):
+    """What is wrong with a lock file, and the text or the line where it is."""
+
+    def __init__(self, note: str, place: str | int = "") -> None:
+        super().__init__(note)
+        self.place = place
+
+
+def read_lock(text: str, name: str = FILE_NAME) -> Lock:
+    """Read the text of a lock file called ``name``; raises :class:`AstrafsError` (AFS0801) with the
+    place if it is not one.
+    """
+    try:
+        return _read(text)
+    except _UnsoundError as error:
+        span, file = _span_of(error.place, text, name), SourceFile(name, text)
+        title = f"`{name}` cannot be read"
+        found = (
+            codes.BAD_LOCK_FILE.nowhere(title)
+            if span is None
+            else codes.BAD_LOCK_FILE.at(span, "here", title=title)
+        )
+        raise AstrafsError(
+            found.note(str(error)).help(
+                f"restore `{name}` from version control, or lock the project anew"
+            ),
+            files={name: file},
+        ) from None
+
+
+def _span_of(place: str | int, text: str, name: str) -> Span | None:
+    """Return where a text, or a line by its number, stands in the file."""
+    lines = text.splitlines(keepends=True)
+    if isinstance(place, int):
+        if not 0 < place <= len(lines):
+            return None
+        start = sum(map(len, lines[: place - 1]))
+        return Span(name, start, start + len(lines[place - 1].rstrip()))
+    start = text.find(place) if place else -1
+    return None if start < 0 else Span(name, start, start + len(place))
+
+
+def _read(text: str) -> Lock:
+    conflict = re.search(r"^(<{7}|={7}|>{7})", text, re.MULTILINE)
+    if conflict is not None:
+        raise _UnsoundError("it holds an unresolved merge conflict", conflict[0])
     try:
         data = _quickly(text) or tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise AstrafsError(_bad(f"it is not TOML: {error}")) from None
+        line = re.search(r"line (\d+)", str(error))
+        last = text.count("\n") + (not text.endswith("\n"))
+        raise _UnsoundError(f"it is not TOML: {error}", int(line[1]) if line else last) from None
     except RecursionError:
-        raise AstrafsError(_bad("it is nested too deeply")) from None
+        raise _UnsoundError("it is nested too deeply") from None
     version = data.get("version")
     if version != LOCK_VERSION:
-        raise AstrafsError(
-            _bad(
-                "it does not say which version of the format it has"
-                if version is None
-                else f"its format has version {version!r}; this version reads {LOCK_VERSION}"
-            )
+        raise _UnsoundError(
+            "it does not say which version of the format it has"
+            if version is None
+            else f"its format has version {version!r}; this version reads {LOCK_VERSION}",
+            "version =" if version is not None else 1,
         )
     features, rows = data.get("feature", {}), data.get("rows", {})
     known = {"version", "edition", "plan_schema", "identities", "feature", "rows"}
     if not isinstance(features, dict) or not isinstance(rows, dict) or not set(data) <= known:
-        raise AstrafsError(_bad("it has parts that no lock file has"))
+        strange = sorted(set(data) - known) or ["feature", "rows"]
+        raise _UnsoundError("it has parts that no lock file has", strange[0])
     head = tuple(data.get(name) for name in ("edition", "plan_schema", "identities"))
     if not (isinstance(head[0], str) and isinstance(head[1], int) and isinstance(head[2], int)):
-        raise AstrafsError(_bad("its head must give `edition`, `plan_schema` and `identities`"))
-    found = (_read_feature(name, entry) for name, entry in features.items())
+        raise _UnsoundError(
+            "its head must give `edition`, `plan_schema` and `identities`", "version ="
+        )
+    if head[1] > ir.SCHEMA_VERSION or head[2] > IDENTITY_VERSION:
+        newer = "plan_schema" if head[1] > ir.SCHEMA_VERSION else "identities"
+        raise _UnsoundError("a newer version of this program has written it", newer)
+    locked = {one.feature: one for one in (_read_feature(*entry) for entry in features.items())}
+    for one in locked.values():
+        for read, _ in one.reads:
+            name = feature_named(read)
+            if name is not None and name not in locked:
+                title = f"`{name_of(one.feature)}` reads `{read}`, which the file lacks"
+                raise _UnsoundError(title, _header("feature", name_of(one.feature)))
     return Lock(
-        {locked.feature: locked for locked in found},
+        locked,
         {name: _read_rows(name, entry) for name, entry in rows.items()},
         head[0],
         head[1],
         head[2],
     )
+
+
+def _header(table: str, name: str) -> str:
+    return f"[{table}.{_toml(name)}]"
 
 
 _TABLE = re.compile(r'\[(feature|rows)\.("[^"\\\x00-\x1f\x7f]*")\]')
@@ -318,39 +401,52 @@ def _json_text(text: str) -> str:
 
 def _read_rows(name: str, entry: Any) -> LockedRows:
     if not isinstance(entry, dict) or set(entry) != {"identity", "columns"}:
-        raise AstrafsError(_bad(f"{name} must have just identity and columns"))
+        raise _UnsoundError(f"{name} must have just identity and columns", _header("rows", name))
     if not (_is_identity(entry["identity"]) and _is_texts(entry["columns"])):
-        raise AstrafsError(_bad(f"{name} has a value of a wrong form"))
+        raise _UnsoundError(f"{name} has a value of a wrong form", _header("rows", name))
     return LockedRows(name, entry["identity"], tuple(entry["columns"]))
 
 
 _TEXTS = ("type", "owner", "doc", "created", "status")
 _DATES = ("ended", "remove_after")
-_MAYBE = {"deprecated": "", "tags": (), "sources": (), "reads": (), **dict.fromkeys(_DATES, "")}
+_MORE_TEXTS = ("definition", "deprecated")
+_MAYBE = {
+    "definition": "",
+    "deprecated": "",
+    "tags": (),
+    "sources": (),
+    "reads": (),
+    **dict.fromkeys(_DATES, ""),
+}
 
 
 def _read_feature(name: str, entry: Any) -> Locked:
-    feature = feature_named(name)
+    feature, here = feature_named(name), _header("feature", name)
     if feature is None:
-        raise AstrafsError(_bad(f"{json.dumps(name)} is not the name of a feature version"))
+        raise _UnsoundError(f"{json.dumps(name)} is not the name of a feature version", here)
     given = set(entry) if isinstance(entry, dict) else set()
     needed = {"identity", *_TEXTS}
     if not needed <= given or given - needed - _MAYBE.keys():
-        raise AstrafsError(_bad(f"{name} must have {', '.join(sorted(needed))}"))
+        missing = ", ".join(sorted(needed - given))
+        strange = ", ".join(sorted(given - needed - _MAYBE.keys()))
+        said = f"{name} has no {missing}" if missing else f"{name} must not have {strange}"
+        raise _UnsoundError(said, here)
     full = {**_MAYBE, **entry}
-    reads = [_read_dependency(item) for item in full["reads"]]
+    listed = full["reads"] if isinstance(full["reads"], list | tuple) else [None]
+    reads = [_read_dependency(item) for item in listed]
     sound = (
-        all(isinstance(full[field], str) for field in (*_TEXTS, *_DATES, "deprecated"))
+        all(isinstance(full[field], str) for field in (*_TEXTS, *_DATES, *_MORE_TEXTS))
         and _is_identity(full["identity"])
         and _is_texts(full["tags"])
         and _is_texts(full["sources"])
         and None not in reads
+        and (not full["definition"] or _DIGEST.fullmatch(full["definition"]))
         and _DATE.fullmatch(full["created"])
         and all(not full[field] or _DATE.fullmatch(full[field]) for field in _DATES)
         and full["status"] in STATUSES
     )
     if not sound:
-        raise AstrafsError(_bad(f"{name} has a value of a wrong form"))
+        raise _UnsoundError(f"{name} has a value of a wrong form", here)
     return Locked(
         feature,
         full["identity"],
@@ -365,6 +461,7 @@ def _read_feature(name: str, entry: Any) -> Locked:
         full["ended"],
         full["remove_after"],
         tuple(full["sources"]),
+        full["definition"],
     )
 
 
@@ -388,14 +485,6 @@ def feature_named(name: str) -> ir.FeatureId | None:
     if entity and feature and version.isascii() and version.isdigit() and int(version) > 0:
         return ir.FeatureId(entity, feature, int(version))
     return None
-
-
-def _bad(note: str) -> Diagnostic:
-    return (
-        codes.BAD_LOCK_FILE.nowhere()
-        .note(note)
-        .help("restore `astrafs.lock` from version control, or lock the project anew")
-    )
 
 
 def name_of(node: ir.FeatureId | str) -> str:

@@ -23,7 +23,7 @@ from astrafs.registry.definitions import Definition
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A program with kept definitions in it: the feature that each became, by identity, and the
+    """A program with kept definitions in it: the feature that each became, by kept name, and the
     source that each new one stands for, by its new name.
     """
 
@@ -33,7 +33,7 @@ class Pinned:
 
 
 def with_definitions(program: Program, definitions: Mapping[str, Definition]) -> Pinned:
-    """Put ``definitions`` (by identity) beside what ``program`` holds.
+    """Put ``definitions`` (by kept name) beside what ``program`` holds.
 
     The files of a source that the program still has are those of today, of others those of the
     definition. Raises :class:`AstrafsError` where an entity has other keys now.
@@ -74,14 +74,33 @@ def pin_view(plan: ir.Plan, view: ir.View, pins: Mapping[str, ir.FeatureId]) -> 
     for output in view.outputs:
         if output.name in pins:
             feature = known[pins[output.name]]
-            kind = feature.expression.type
-            read: ir.Expr = ir.FeatureRef(feature.id, kind)
-            if isinstance(output.expression, ir.EntityLookup):
-                read = replace(output.expression, feature=feature.id, type=kind)
+            read = _read(output.expression, feature)
             outputs.append(ir.Output(output.name, read, feature.type))
         else:
             outputs.append(output)
     return replace(view, outputs=tuple(outputs))
+
+
+def pin_labels(plan: ir.Plan, dataset: ir.Dataset, pins: Mapping[str, ir.FeatureId]) -> ir.Dataset:
+    """Return ``dataset`` with the labels that ``pins`` names computed by those features."""
+    known = {feature.id: feature for feature in plan.features}
+    labels = []
+    for label in dataset.labels:
+        if label.name in pins:
+            feature = known[pins[label.name]]
+            read, type_ = _read(label.expression, feature), feature.type.optional()
+            labels.append(replace(label, expression=read, type=type_))
+        else:
+            labels.append(label)
+    return replace(dataset, labels=tuple(labels))
+
+
+def _read(before: ir.Expr, feature: ir.Feature) -> ir.Expr:
+    """Return an expression that shows ``feature`` where ``before`` shows another version of it."""
+    kind = feature.expression.type
+    if isinstance(before, ir.EntityLookup):
+        return replace(before, feature=feature.id, type=kind)
+    return ir.FeatureRef(feature.id, kind)
 
 
 def view_of(plan: ir.Plan, name: str, outputs: Mapping[str, ir.FeatureId]) -> ir.View:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from astrafs.builtins import registry
 from astrafs.plan import ir
 from astrafs.plan.graph import stream_expressions, subexpressions
-from astrafs.plan.tree import children
 from astrafs.record import dataclass
+from astrafs.reference.interpreter import Interpreter
+from astrafs.reference.rows import source_rows
 from astrafs.temporal.interval import window_interval
 from astrafs.typesys import Kind, Type
 
@@ -47,6 +47,7 @@ class Worlds:
 
     def __init__(self, plans: Sequence[ir.Plan], entity: ir.Entity) -> None:
         self._entity = entity
+        self._judge = Interpreter(plans[0], {}, T)
         self._sources: dict[str, ir.Source] = {}
         self._columns: dict[str, dict[str, ir.SourceColumn]] = {}
         self._ages: set[int] = {0}
@@ -126,12 +127,19 @@ class Worlds:
                 row = self._row(rng, source, columns, place)
                 key = tuple(row[part] for part in source.key)
                 repeats = not (source.table or source.revisions) and key in seen
-                if not repeats and _keeps(source, row):
+                if not repeats and self._keeps(source, row):
                     seen.add(key)
                     found.append(row)
                     break
         rng.shuffle(found)
         return found
+
+    def _keeps(self, source: ir.Source, values: Mapping[str, Any]) -> bool:
+        """Whether a row keeps the contracts of its source; a null condition is no violation."""
+        if not source.expects:
+            return True
+        (row,) = source_rows(source, [values])
+        return all(self._judge.in_row(one, row) is not False for one in source.expects)
 
     def _row(
         self,
@@ -230,22 +238,3 @@ def _fits(value: object, made: Type) -> bool:
         return False
     _, digits, exponent = value.as_tuple()
     return isinstance(exponent, int) and -exponent <= made.scale and len(digits) <= made.precision
-
-
-def _keeps(source: ir.Source, row: Mapping[str, Any]) -> bool:
-    """Whether a row keeps the contracts of its source; a null condition is no violation."""
-    return all(_truth(condition, row) is not False for condition in source.expects)
-
-
-def _truth(expr: ir.Expr, row: Mapping[str, Any]) -> Any:
-    match expr:
-        case ir.Literal(value=value):
-            return value
-        case ir.Column(name=name):
-            return row.get(name)
-        case ir.Call():
-            values = tuple(_truth(part, row) for part in children(expr))
-            types = tuple(arg.type for arg in expr.args)
-            return registry.evaluate(expr.function, values, types, expr.type)
-        case _:
-            return None

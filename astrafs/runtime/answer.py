@@ -18,6 +18,7 @@ from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Label
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
+from astrafs.plan.contracts import expects_written
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
 from astrafs.runtime import paths, result, spine
@@ -146,13 +147,17 @@ class Run:
     inputs: Mapping[str, tuple[InputFile, ...]]
     quarantine: Quarantine | None
     readers: dict[str, SourceReader] = field(default_factory=dict)
+    kernels: set[str] = field(default_factory=set)
 
     def read(self, script: Script) -> None:
         """Read the sources of ``script``, once a session: other scripts may need less of them."""
-        for name in KERNELS.keys() & script.kernels:  # a text of the program may look like one
-            kernel = KERNELS[name]
+        for name in sorted((KERNELS.keys() & script.kernels) - self.kernels):
+            kernel = KERNELS[name]  # a text of the program may look like one
             self.session.add_function(name, kernel.run, kernel.params, kernel.result)
+            self.kernels.add(name)
         for name, needed in script.inputs.items():
+            if name in self.readers:
+                continue
             self.steps.next(f"reading {name}")
             self.readers[name] = SourceReader(
                 self.session,
@@ -266,16 +271,6 @@ def source_files(program: Program, place: Place, name: str) -> tuple[str, tuple[
             raise
         label = Label(binding.span, "named here")
         raise AstrafsError(*(replace(one, primary=label) for one in error.diagnostics)) from None
-
-
-def expects_written(program: Program, name: str) -> tuple[str, ...]:
-    """Return the ``expect`` conditions of a source as they were written."""
-    origin = program.sources.get(name)
-    if origin is None:
-        return ()
-    spans = [one.span for one in origin.expects]
-    texts = [program.files[span.path].text[span.start : span.end] for span in spans]
-    return tuple(" ".join(text.split()) for text in texts)
 
 
 def feature_spans(program: Program) -> dict[str, Span]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import signal
 import threading
@@ -16,10 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from astrafs import refusals
 from astrafs.diagnostics.codes import run as codes
-from astrafs.diagnostics.model import AstrafsError
-
-_SYSTEM_WORDS = re.compile(r"\[errno \d+\] (.+)", re.IGNORECASE)
 
 
 class AtomicFile:
@@ -44,18 +41,9 @@ class AtomicFile:
         self.temporary.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def refused(target: Path) -> Iterator[None]:
-    """Turn refusals of the operating system into a diagnostic about ``target``."""
-    try:
-        yield
-    except OSError as error:
-        # Arrow's errors hold the system's words at their end.
-        words = _SYSTEM_WORDS.search(str(error))
-        reason = (error.strerror or (words[1] if words is not None else str(error))).lower()
-        raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"`{target}` cannot be written: {reason}")
-        ) from None
+def refused(target: Path) -> contextlib.AbstractContextManager[None]:
+    """Turn refusals of the operating system into a diagnostic about the result ``target``."""
+    return refusals.refused(target, codes.CANNOT_WRITE)
 
 
 def publish(files: Iterable[AtomicFile]) -> None:

@@ -21,8 +21,9 @@ from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest, digest_table
 from astrafs.runtime.manifest import HashedInput, Manifest
 from astrafs.runtime.paths import InputFile
+from astrafs.runtime.recorded import Writer
 from astrafs.runtime.request import Job, Request, check
-from astrafs.runtime.times import iso
+from astrafs.values.times import iso
 
 __all__ = ["Place", "Report", "Request", "to_file", "to_table"]
 
@@ -113,11 +114,11 @@ def _written(
                 rows += batch.num_rows
         paths.check_unchanged(all_files(answer), place.root)
         written = paths.inspect(file.temporary.resolve(), file.temporary.resolve().parent)
+        recorded = Writer(plan)
         manifest = Manifest(
-            view=job.view.name,
-            view_identity=identity.view_identity(plan, job.view.name),
+            view=recorded.view(job.view),
             outputs=tuple(one.name for one in job.view.outputs),
-            features=feature_identities(plan, job.view),
+            features=recorded.features(job.view),
             mode=_mode(job),
             as_of=iso(job.as_of),
             inputs=hashed,
@@ -184,7 +185,7 @@ def hashed_inputs(
     done = dict(known or {})
     found = {}
     for name, files in sorted(inputs.items()):
-        source = name.partition("@")[0]  # behind it stands which pinned version reads it
+        source = identity.written_name(name)
         for file in files:
             if file.path not in done:
                 done[file.path] = paths.sha256(file)
@@ -225,13 +226,3 @@ def _mode(job: Job) -> dict[str, object]:
     if request.limit is not None:
         facts["limit"] = request.limit
     return facts
-
-
-def feature_identities(plan: ir.Plan, view: ir.View) -> dict[str, str]:
-    """Return the identity of the feature behind each output; key columns have none."""
-    known = identity.feature_identities(plan)
-    return {
-        one.name: known[one.expression.feature]
-        for one in view.outputs
-        if isinstance(one.expression, ir.FeatureRef | ir.EntityLookup)
-    }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -18,14 +19,17 @@ from astrafs.plan import identity, ir
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
 from astrafs.runtime import atomic, output, paths, result
-from astrafs.runtime.answer import Place, Run, loaded
-from astrafs.runtime.backfill import feature_identities, hashed_inputs, placed
+from astrafs.runtime.answer import Place, Reused, Run, loaded
+from astrafs.runtime.backfill import hashed_inputs, placed
 from astrafs.runtime.contracts import Quarantined
+from astrafs.runtime.dataset_parts import Parts, compute
 from astrafs.runtime.digest import TableDigest
 from astrafs.runtime.manifest import DatasetManifest, WrittenSplit
-from astrafs.runtime.request import Request, check_as_of, find_dataset
-from astrafs.runtime.times import iso
+from astrafs.runtime.recorded import Writer
+from astrafs.runtime.request import Request, check_as_of, check_parts, find_dataset
+from astrafs.runtime.reuse import LostError
 from astrafs.typesys import Type
+from astrafs.values.times import iso
 
 MANIFEST = "manifest.json"
 
@@ -50,6 +54,7 @@ class DatasetReport:
     manifest: Path
     digests: tuple[str, ...]
     quarantined: tuple[Quarantined, ...]
+    reused: Reused | None = None
 
 
 @dataclass(slots=True)
@@ -58,27 +63,49 @@ class _Answer:
 
     dataset: ir.Dataset
     run: Run
-    result: str
     columns: list[tuple[str, Type]]
     splits: tuple[SplitFacts, ...]
     gap: int
+    result: _Whole | Parts
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of every split."""
         return pa.schema([pa.field(name, result.arrow_type(type_)) for name, type_ in self.columns])
 
+    @property
+    def reused(self) -> Reused | None:
+        """What came from earlier runs."""
+        return self.result.reused if isinstance(self.result, Parts) else None
+
     def batches(self, split: SplitFacts) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a split in order; to be asked split by split, each once."""
+        if isinstance(self.result, Parts):
+            yield from result.chunks(self.result.take(split.rows, self.schema))
+        else:
+            yield from self.result.batches(split, self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The relation that holds a dataset computed at once."""
+
+    run: Run
+    relation: str
+    columns: list[tuple[str, Type]]
+    splits: tuple[SplitFacts, ...]
+
+    def batches(self, split: SplitFacts, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a split in order."""
         listed = "".join(f", {ident(name)}" for name, _ in self.columns)
         first = self.splits[0].rows if split.name == "test" else 0
         where = "" if split.name == "all" else f" WHERE {ident(TEST)} = {split.name == 'test'}"
         query = (
-            f'SELECT "@row" - {first} AS "@row"{listed} FROM {self.result}{where} ORDER BY "@row"'
+            f'SELECT "@row" - {first} AS "@row"{listed} FROM {self.relation}{where} ORDER BY "@row"'
         )
         rows = result.chunks(self.run.session.stream(query, "reading the result"))
         types = [type_ for _, type_ in self.columns]
-        yield from result.zipped(result.in_order(rows, split.rows), None, types, self.schema)
+        yield from result.zipped(result.in_order(rows, split.rows), None, types, schema)
 
 
 def to_tables(
@@ -87,13 +114,16 @@ def to_tables(
     """Compute a dataset: the table of each split (``train`` and ``test``, or ``all``), what is
     undecided in them, and how many rows lie in the gap.
     """
-    with placed(program), _computed(program, place, request) as answer:
+
+    def take(answer: _Answer) -> tuple[dict[str, pa.Table], tuple[SplitFacts, ...], int]:
         tables = {
             split.name: pa.Table.from_batches(list(answer.batches(split)), answer.schema)
             for split in answer.splits
         }
         _unchanged(answer, place)
         return tables, answer.splits, answer.gap
+
+    return _answered(program, place, request, take)
 
 
 def to_files(
@@ -103,49 +133,95 @@ def to_files(
     all or none. The directory is made where it is missing.
     """
     chosen = output.format_of(target, format_ or "parquet")
-    with placed(program), _computed(program, place, request) as answer:
-        targets = [target / f"{split.name}.{chosen}" for split in answer.splits]
-        _refuse_inputs(targets, answer)
-        made = not target.exists()
-        with atomic.refused(target):
-            target.mkdir(exist_ok=True)
-        files: list[atomic.AtomicFile] = []
-        try:
-            written = []
-            for split, path in zip(answer.splits, targets, strict=True):
-                files.append(atomic.AtomicFile(path))
-                written.append(_write(answer, split, files[-1], chosen))
-            _unchanged(answer, place)
-            manifest = _manifest(program.plan, answer, request, written)
-            files.append(atomic.AtomicFile(target / MANIFEST))
-            with atomic.refused(files[-1].target):
-                text = manifest.text()
-                files[-1].temporary.write_text(text, encoding="utf-8", newline="\n")
-            atomic.publish(files)
-            made = False
-        finally:
-            for file in files:
-                file.discard()
-            if made:
-                with contextlib.suppress(OSError):
-                    target.rmdir()
-        return DatasetReport(
-            answer.dataset.name,
-            answer.splits,
-            answer.gap,
-            tuple(targets),
-            target / MANIFEST,
-            tuple(one.digest for one in written),
-            answer.run.quarantined,
-        )
+    return _answered(
+        program,
+        place,
+        request,
+        lambda answer: _written(program.plan, place, request, answer, target, chosen),
+    )
+
+
+def _written(
+    plan: ir.Plan, place: Place, request: Request, answer: _Answer, target: Path, chosen: str
+) -> DatasetReport:
+    """Write the splits of an answer and its manifest."""
+    targets = [target / f"{split.name}.{chosen}" for split in answer.splits]
+    _refuse_inputs(targets, answer)
+    made = not target.exists()
+    with atomic.refused(target):
+        target.mkdir(exist_ok=True)
+    files: list[atomic.AtomicFile] = []
+    try:
+        written = []
+        for split, path in zip(answer.splits, targets, strict=True):
+            files.append(atomic.AtomicFile(path))
+            written.append(_write(answer, split, files[-1], chosen))
+        _unchanged(answer, place)
+        manifest = _manifest(plan, answer, request, written)
+        files.append(atomic.AtomicFile(target / MANIFEST))
+        with atomic.refused(files[-1].target):
+            text = manifest.text()
+            files[-1].temporary.write_text(text, encoding="utf-8", newline="\n")
+        atomic.publish(files)
+        made = False
+    finally:
+        for file in files:
+            file.discard()
+        if made:
+            with contextlib.suppress(OSError):
+                target.rmdir()
+    return DatasetReport(
+        answer.dataset.name,
+        answer.splits,
+        answer.gap,
+        tuple(targets),
+        target / MANIFEST,
+        tuple(one.digest for one in written),
+        answer.run.quarantined,
+        answer.reused,
+    )
+
+
+T = TypeVar("T")
+_TRIES = 3
+
+
+def _answered(program: Program, place: Place, request: Request, take: Callable[[_Answer], T]) -> T:
+    """Run ``request`` and return what ``take`` makes of its answer, while the run is open; again
+    where a kept column turns out to be gone or damaged.
+    """
+    check_parts(request, spine=True)
+    wanted = (request.cache or request.partition_rows is not None) and request.quarantine is None
+    with placed(program):
+        for _ in range(_TRIES if wanted else 0):
+            with contextlib.suppress(LostError), _reused(program, place, request) as found:
+                if found is None:  # nothing to keep, and the sources are to be judged
+                    break
+                return take(found)
+        with _computed(program, place, request) as answer:
+            return take(answer)
+
+
+@contextlib.contextmanager
+def _reused(program: Program, place: Place, request: Request) -> Iterator[_Answer | None]:
+    """Like :func:`_computed`, with kept columns; None for a dataset without rows."""
+    plan = program.plan
+    dataset = _dataset(plan, request.view)
+    as_of = check_as_of(request)
+    with compute(program, place, request, dataset, as_of) as parts:
+        if parts is None:
+            yield None
+            return
+        splits = _splits(parts.run, dataset, parts.relation)
+        _check_mature(parts.run, dataset, parts.relation, splits, as_of)
+        columns = _columns(plan, dataset)
+        yield _Answer(dataset, parts.run, columns, splits, parts.gap, parts)
 
 
 @contextlib.contextmanager
 def _computed(program: Program, place: Place, request: Request) -> Iterator[_Answer]:
     plan = program.plan
-    dataset = find_dataset(plan, request.view)
-    if dataset is None:
-        raise AstrafsError(_unknown(plan, request.view))
+    dataset = _dataset(plan, request.view)
     as_of = check_as_of(request)
     compiled = compile_dataset(plan, dataset.name)
     with loaded(program, place, compiled.script, as_of, request) as run:
@@ -155,7 +231,16 @@ def _computed(program: Program, place: Place, request: Request) -> Iterator[_Ans
         splits = _splits(run, dataset, relation)
         _check_mature(run, dataset, relation, splits, as_of)
         gap = int(run.session.rows(f"SELECT n FROM {compiled.gap}", "counting rows")[0][0])
-        yield _Answer(dataset, run, relation, _columns(plan, dataset), splits, gap)
+        columns = _columns(plan, dataset)
+        yield _Answer(dataset, run, columns, splits, gap, _Whole(run, relation, columns, splits))
+
+
+def _dataset(plan: ir.Plan, name: str) -> ir.Dataset:
+    """Return the dataset called ``name``; raises :class:`AstrafsError` where there is none."""
+    found = find_dataset(plan, name)
+    if found is None:
+        raise AstrafsError(_unknown(plan, name))
+    return found
 
 
 def _unknown(plan: ir.Plan, name: str) -> Diagnostic:
@@ -259,11 +344,13 @@ def _manifest(
 ) -> DatasetManifest:
     dataset = answer.dataset
     view = next(one for one in plan.views if one.name == dataset.view)
+    recorded = Writer(plan)
     return DatasetManifest(
         dataset=dataset,
         dataset_identity=identity.dataset_identities(plan)[dataset.name],
-        view_identity=identity.view_identity(plan, dataset.view),
-        features=feature_identities(plan, view),
+        view=recorded.view(view),
+        labels=recorded.shown(dataset.labels),
+        features=recorded.features(view),
         as_of=iso(check_as_of(request)),
         inputs=hashed_inputs(answer.run.inputs),
         quarantined=answer.run.quarantined,

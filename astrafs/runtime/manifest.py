@@ -18,10 +18,10 @@ from astrafs.plan import ir
 from astrafs.record import dataclass
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.paths import InputFile
-from astrafs.runtime.times import iso
 from astrafs.values import zones
+from astrafs.values.times import iso
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class HashedInput:
 class Manifest:
     """Everything that a result depends on, and what it holds. Digests are SHA-256, hexadecimal."""
 
-    view: str
-    view_identity: str
+    view: Mapping[str, Any]
     outputs: tuple[str, ...]
     features: Mapping[str, str]
     mode: Mapping[str, Any]
@@ -58,11 +57,7 @@ class Manifest:
         """Return the manifest as JSON text, keys sorted."""
         document = {
             **made_by(),
-            "view": {
-                "name": self.view,
-                "identity": self.view_identity,
-                "outputs": list(self.outputs),
-            },
+            "view": dict(self.view),
             "features": dict(self.features),
             "as_of": self.as_of,
             "rows_from": dict(self.mode),
@@ -103,7 +98,8 @@ class DatasetManifest:
 
     dataset: ir.Dataset
     dataset_identity: str
-    view_identity: str
+    view: Mapping[str, Any]
+    labels: Mapping[str, Mapping[str, Any]]
     features: Mapping[str, str]
     as_of: str
     inputs: Sequence[HashedInput]
@@ -125,13 +121,18 @@ class DatasetManifest:
         document = {
             **made_by(),
             "dataset": {"name": dataset.name, "identity": self.dataset_identity},
-            "view": {"name": dataset.view, "identity": self.view_identity},
+            "view": dict(self.view),
             "features": dict(self.features),
             "as_of": self.as_of,
             "spine": {"rows_of": dataset.spine},
             "split": split,
             "labels": [
-                {"name": one.name, "horizon_us": one.horizon, "known": list(one.known)}
+                {
+                    "name": one.name,
+                    "horizon_us": one.horizon,
+                    "known": list(one.known),
+                    "shown": dict(self.labels[one.name]),
+                }
                 for one in dataset.labels
             ],
             **_made_from(self.inputs, self.quarantined),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from astrafs.backends.duckdb.names import sql_type, text
+from astrafs.plan.contracts import ElementCheck, element_checks
 from astrafs.runtime import conversions
 from astrafs.runtime.conversions import JSON, NULL, TEXT, Conversion, Problem, Refusal
 from astrafs.typesys import FLOAT, Kind, Type, list_of
@@ -39,31 +40,29 @@ def convert(
             return _vector(type_, physical, zone, raw, prepared, depth)
 
 
-def element_problems(type_: Type, value: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+def element_problems(type_: Type, value: str) -> Iterator[tuple[str, str]]:
     """Yield what may be wrong with the elements of ``value`` (SQL of type ``type_``): the rule, and
     the condition under which it is broken.
     """
-    match type_.kind:
-        case Kind.LIST:
-            yield from _parts(type_.parts[0], value, "element", depth)
-        case Kind.MAP:
-            yield from _parts(type_.parts[0], f"map_keys({value})", "key", depth)
-            yield from _parts(type_.parts[1], f"map_values({value})", "value", depth)
-        case _:
-            pass
+    for check in element_checks(type_):
+        yield check.text, element_condition(check, value)
 
 
-def _parts(part: Type, items: str, word: str, depth: int) -> Iterator[tuple[str, str]]:
+def element_condition(check: ElementCheck, value: str) -> str:
+    """Return SQL that is true where an element of ``value`` breaks ``check``."""
+    return _breaking(check.sides, check.values, value, 0)
+
+
+def _breaking(
+    sides: tuple[str, ...], values: tuple[str, ...] | None, value: str, depth: int
+) -> str:
+    items = value if sides[0] == "element" else f"map_{sides[0]}s({value})"
     item, _ = _names(depth)
-    if not part.nullable:
-        note = " (NaN and infinities count as null)" if part.kind is Kind.FLOAT else ""
-        yield f"has no null {word}{note}", _any(items, depth, f"{item} IS NULL")
-    if part.kind is Kind.ENUM:
-        listed = ", ".join(text(value) for value in part.values)
-        rule = f"has {word}s among {', '.join(part.values)}"
-        yield rule, _any(items, depth, f"{item} NOT IN ({listed})")
-    for rule, condition in element_problems(part, item, depth + 1):
-        yield f"has {word}s of which each {rule}", _any(items, depth, condition)
+    if len(sides) > 1:
+        return _any(items, depth, _breaking(sides[1:], values, item, depth + 1))
+    if values is None:
+        return _any(items, depth, f"{item} IS NULL")
+    return _any(items, depth, f"{item} NOT IN ({', '.join(map(text, values))})")
 
 
 def _names(depth: int) -> tuple[str, str]:

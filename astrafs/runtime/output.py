@@ -58,7 +58,7 @@ class Writer:
     a ``with`` block.
     """
 
-    def __init__(self, path: Path, format_: str, schema: pa.Schema) -> None:
+    def __init__(self, path: Path | pa.NativeFile, format_: str, schema: pa.Schema) -> None:
         self._format = format_
         self._schema = schema
         self._inner: Any

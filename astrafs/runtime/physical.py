@@ -24,6 +24,8 @@ from astrafs.runtime.session import Session
 FORMATS = ("parquet", "csv", "jsonl")
 FILE = "@file"
 """The scanned column that holds the path of each row's file."""
+GIVEN = "rows:given"
+"""The relation of a session that holds the rows of the format ``arrow``."""
 _LINE_LIMIT = 1 << 20
 _CSV_OPTIONS = (
     "auto_detect = false",
@@ -62,6 +64,9 @@ class Group:
         """
         listed = [ident(name) for name in wanted]
         options: tuple[str, ...] = ()
+        if self.format == "arrow":
+            file = f"CAST(NULL AS VARCHAR) AS {ident(FILE)}"
+            return f"(SELECT {', '.join((*listed, file))} FROM {ident(GIVEN)})"
         match self.format:
             case "parquet":
                 reader = "read_parquet"
@@ -89,8 +94,12 @@ def describe(
     durations: Sequence[str],
 ) -> tuple[Group, ...]:
     """Return ``files`` in groups that agree on their columns. ``durations`` names the columns
-    declared so.
+    declared so. Rows of the format ``arrow`` are what the session holds as ``GIVEN``, and ``files``
+    names where they come from.
     """
+    if format_ == "arrow":
+        found = session.columns(f"SELECT * FROM {ident(GIVEN)}", "reading Arrow data")
+        return (Group(format_, tuple(files), tuple(found)),)
     if format_ == "jsonl":
         columns = tuple((name, JSON) for name in dict.fromkeys(wanted))
         return (Group(format_, tuple(files), columns),)

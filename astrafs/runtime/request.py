@@ -11,13 +11,13 @@ from pathlib import Path
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.diagnostics.suggest import closest
 from astrafs.plan import ir
+from astrafs.plan.find import find_view
 from astrafs.plan.outputs import check_outputs
 from astrafs.record import dataclass
 from astrafs.runtime.progress import Progress
-from astrafs.runtime.times import Duration, Time, duration, instant
 from astrafs.runtime.zones import UNIX_ZONES, exists
+from astrafs.values.times import Duration, Time, duration, instant
 
 MAX_GRID_TIMES = 1_000_000
 
@@ -87,7 +87,7 @@ def check(plan: ir.Plan, request: Request) -> Job:
     as_of = check_as_of(request)
     if request.limit is not None and request.limit < 0:
         raise AstrafsError(codes.BAD_REQUEST.nowhere(f"the limit is {request.limit}, below zero"))
-    _check_parts(request)
+    check_parts(request)
     if request.time_zone and request.time_zone not in UNIX_ZONES and not exists(request.time_zone):
         raise AstrafsError(
             usage.BAD_VALUE.nowhere(f"`{request.time_zone}` is no time zone").help(
@@ -98,15 +98,17 @@ def check(plan: ir.Plan, request: Request) -> Job:
     return Job(request, chosen, entity, as_of, _grid(request))
 
 
-def _check_parts(request: Request) -> None:
-    """Refuse parts of a spine where there is none, or of no rows, or with rows set aside."""
+def check_parts(request: Request, *, spine: bool = False) -> None:
+    """Refuse parts of a spine where there is none (``spine``: it is not of the request), or of no
+    rows, or with rows set aside.
+    """
     rows = request.partition_rows
     if rows is None:
         return
     if rows < 1:
         raise AstrafsError(codes.BAD_REQUEST.nowhere(f"parts of {rows} rows cannot be computed"))
     for name, excluded in (
-        ("without a spine", request.spine is None),
+        ("without a spine", request.spine is None and not spine),
         ("with `--quarantine`", request.quarantine is not None),
     ):
         if excluded:
@@ -167,32 +169,6 @@ def _check_kinds(request: Request) -> None:
         )
     if problems:
         raise AstrafsError(*problems)
-
-
-def find_view(plan: ir.Plan, name: str) -> ir.View:
-    """Return the view called ``name``, qualified or by its last part where that is unique."""
-    found = [view for view in plan.views if view.name == name]
-    found = found or [view for view in plan.views if view.name.rsplit(".", 1)[-1] == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = ", ".join(f"`{view.name}`" for view in found)
-        raise AstrafsError(
-            usage.UNKNOWN_VIEW.nowhere(f"several views are called `{name}`").help(
-                f"name one: {listed}"
-            )
-        )
-    names = [view.name for view in plan.views] + [one.name for one in plan.datasets]
-    short = [one.rsplit(".", 1)[-1] for one in names]
-    near = closest(name, names) or closest(name.rsplit(".", 1)[-1], short)
-    missing = usage.UNKNOWN_VIEW.nowhere(f"the project has no view `{name}`")
-    if any(name in (one.id.name, str(one.id)) for one in plan.features):
-        missing = missing.note(f"`{name}` is a feature; values are computed for views")
-    if near:
-        missing = missing.help(f"did you mean `{near}`?")
-    elif names:
-        missing = missing.note("it has " + ", ".join(f"`{one}`" for one in names[:12]))
-    raise AstrafsError(missing)
 
 
 def find_dataset(plan: ir.Plan, name: str) -> ir.Dataset | None:

@@ -11,84 +11,13 @@ import pyarrow as pa
 
 from astrafs.diagnostics.codes import backend as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.typesys import Kind, Type
+from astrafs.kernels.arrow_types import arrow_type, from_engine
+from astrafs.typesys import Type
+
+__all__ = ["CHUNK", "arrow_type", "chunks", "from_engine", "in_order", "one", "zipped"]
 
 CHUNK = 65_536
 """Rows in every chunk of a result but the last: also the row groups of a Parquet file."""
-
-
-def arrow_type(type_: Type) -> pa.DataType:
-    """Return the Arrow type in which values of ``type_`` leave AstraFS."""
-    match type_.kind:
-        case Kind.INT:
-            return pa.int64()
-        case Kind.FLOAT:
-            return pa.float64()
-        case Kind.DECIMAL:
-            return pa.decimal128(type_.precision, type_.scale)
-        case Kind.BOOL:
-            return pa.bool_()
-        case Kind.STRING | Kind.ENUM:
-            return pa.string()
-        case Kind.BYTES:
-            return pa.binary()
-        case Kind.TIMESTAMP:
-            return pa.timestamp("us", "UTC")
-        case Kind.DATE:
-            return pa.date32()
-        case Kind.DURATION:
-            return pa.duration("us")
-        case Kind.KEY if len(type_.parts) == 1:
-            return arrow_type(type_.parts[0])
-        case Kind.LIST:
-            return pa.list_(arrow_type(type_.parts[0]))
-        case Kind.MAP:
-            return pa.map_(arrow_type(type_.parts[0]), arrow_type(type_.parts[1]))
-        case Kind.VECTOR:
-            return pa.list_(pa.float32(), type_.precision)
-        case _:
-            raise TypeError(f"{type_} does not leave the engine")
-
-
-def from_engine(column: pa.Array, type_: Type) -> pa.Array:
-    """Return an engine column (times as int64 microseconds, dates as int64 days) in its Arrow
-    output type.
-    """
-    target = arrow_type(type_)
-    if column.type == target:
-        return column
-    plain = type_.parts[0] if type_.kind is Kind.KEY else type_
-    match plain.kind:
-        case Kind.TIMESTAMP | Kind.DURATION:
-            return column.cast(pa.int64()).view(target)
-        case Kind.DATE:
-            return column.cast(pa.int32()).view(target)
-        case Kind.FLOAT:
-            raise TypeError(f"the engine gave {column.type} for a float")
-        case Kind.LIST:
-            values = from_engine(column.values, plain.parts[0])
-            return pa.ListArray.from_arrays(_offsets(column), values, target, mask=_nulls(column))
-        case Kind.MAP:
-            keys, values = (
-                from_engine(part, type_)
-                for part, type_ in zip((column.keys, column.items), plain.parts, strict=True)
-            )
-            return pa.MapArray.from_arrays(
-                _offsets(column), keys, values, target, mask=_nulls(column)
-            )
-        case _:
-            return column.cast(target)
-
-
-def _offsets(column: pa.Array) -> pa.Array:
-    """Return the offsets of a list or map in an array of its own: a slice is refused beside
-    nulls.
-    """
-    return pa.array(column.offsets.to_numpy(), pa.int32())
-
-
-def _nulls(column: pa.Array) -> pa.Array | None:
-    return column.is_null() if column.null_count else None
 
 
 def chunks(batches: Iterable[pa.RecordBatch], rows: int = CHUNK) -> Iterator[pa.RecordBatch]:

@@ -36,7 +36,6 @@ from astrafs.runtime import answer, paths, result
 from astrafs.runtime.answer import (
     Answer,
     Place,
-    Questions,
     Reused,
     Run,
     opened,
@@ -83,13 +82,12 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
     script = view_script(program.plan, job, "spine")
     with opened(program, place, script, job.as_of, job.request) as run:
         store = ColumnStore(place.root) if job.request.cache else None
-        hashes = _hashes(run.inputs)
+        hashes = input_hashes(run.inputs)
         keys = column_keys(program.plan, job, run, hashes) if store is not None else None
         run.steps.next("reading the spine")
         own = asked.load(run.session, job)
-        work = _Work(run, place, job, script, store, keys or [""] * len(job.view.outputs))
-        work.blocks = tuple(_blocks(run, asked, job.request.partition_rows, store is not None))
-        work.missing = [work.missing_of(block) for block in work.blocks]
+        bound = [column.name for column in asked.bound]
+        work = begin(run, place, job, script, store, keys, bound, asked.spine.table.num_rows)
         columns = [(one.name, one.type) for one in job.view.outputs]
         schema = result_schema(own, columns)
         yield Answer(
@@ -106,6 +104,26 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             store.sweep()
 
 
+def begin(
+    run: Run,
+    place: Place,
+    job: Job,
+    script: Script,
+    store: ColumnStore | None,
+    keys: Sequence[str] | None,
+    bound: Sequence[str],
+    rows: int,
+) -> Work:
+    """Look up what is kept for the ``rows`` rows of the relation ``spine``, of which the columns
+    ``bound`` decide the values; ``keys`` are :func:`column_keys` where there is a store.
+    """
+    work = Work(run, place, job, script, store, keys or [""] * len(job.view.outputs))
+    part = job.request.partition_rows
+    work.blocks = tuple(_blocks(run, bound, rows, part, store is not None))
+    work.missing = [work.missing_of(block) for block in work.blocks]
+    return work
+
+
 def _beside(
     own: pa.Table, batches: Iterator[pa.RecordBatch], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
@@ -117,7 +135,8 @@ def _beside(
         yield pa.RecordBatch.from_arrays([*mine, *batch.columns], schema=schema)
 
 
-def _hashes(inputs: Mapping[str, Sequence[paths.InputFile]]) -> dict[Path, str]:
+def input_hashes(inputs: Mapping[str, Sequence[paths.InputFile]]) -> dict[Path, str]:
+    """Return the SHA-256 of every file."""
     files = {file.path: file for found in inputs.values() for file in found}
     return {path: paths.sha256(file) for path, file in files.items()}
 
@@ -161,14 +180,15 @@ class _Block:
     key: str
 
 
-def _blocks(run: Run, asked: Questions, part: int | None, hashed: bool) -> Iterator[_Block]:
+def _blocks(
+    run: Run, bound: Sequence[str], rows: int, part: int | None, hashed: bool
+) -> Iterator[_Block]:
     """Cut the spine into blocks: of ``BLOCK`` rows, or of parts that are smaller."""
     size = BLOCK if part is None else min(BLOCK, part)
     if not hashed:
-        rows = asked.spine.table.num_rows
         yield from (_Block(at, min(size, rows - at), "") for at in range(0, rows, size))
         return
-    listed = ", ".join(ident(column.name) for column in asked.bound)
+    listed = ", ".join(map(ident, bound))
     query = f'SELECT {listed} FROM "spine" ORDER BY "@row"'
     start = 0
     for batch in result.chunks(run.session.stream(query, "reading the spine"), size):
@@ -194,7 +214,7 @@ class _Group:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """One run over a loaded spine. ``missing`` says per block which outputs are to be computed."""
 
     run: Run

@@ -54,6 +54,17 @@ class ScriptRunner:
         return AstrafsError(found.note(f"rule: {check.rule}"))
 
 
+def together(*scripts: Script) -> Script:
+    """Return a script of no steps that needs what all of ``scripts`` need."""
+    inputs: dict[str, set[str]] = {}
+    for script in scripts:
+        for name, columns in script.inputs.items():
+            inputs.setdefault(name, set()).update(columns)
+    kernels = sorted({name for script in scripts for name in script.kernels})
+    listed = {name: tuple(sorted(columns)) for name, columns in sorted(inputs.items())}
+    return Script((), listed, tuple(kernels), "")
+
+
 def all_rows(session: Session, query: str) -> list[tuple[Any, ...]]:
     """Return the few rows of a query, their values as the reference has them: times and dates as
     numbers, lists as tuples, a map as pairs in its order.

@@ -18,7 +18,18 @@ from astrafs.backends.duckdb.names import ident, text
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Code, Diagnostic
 from astrafs.diagnostics.suggest import closest
-from astrafs.plan import ir, tree
+from astrafs.plan import ir
+from astrafs.plan.contracts import (
+    Check,
+    Contract,
+    Elements,
+    Expect,
+    NotBefore,
+    NotNull,
+    OneOf,
+    column_contracts,
+    row_contracts,
+)
 from astrafs.plan.program import SourceOrigin
 from astrafs.record import dataclass
 from astrafs.runtime import atomic, zones
@@ -31,7 +42,7 @@ from astrafs.runtime.contracts import (
     examples_of,
 )
 from astrafs.runtime.conversions import TEXT, Conversion, Problem, Refusal
-from astrafs.runtime.nested import convert, element_problems
+from astrafs.runtime.nested import convert, element_condition
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.physical import FILE, Group, all_columns, describe, other_separator
 from astrafs.runtime.session import Session
@@ -90,7 +101,7 @@ class SourceReader:
         Raises :class:`AstrafsError` where files do not hold what is declared or rows break a
         contract.
         """
-        self._open()
+        self.open()
         kept = dict.fromkeys((*needed, *self.source.key))
         listed = "".join(f"{ident(name)}, " for name in kept)
         union = "\nUNION ALL\n".join(
@@ -105,6 +116,27 @@ class SourceReader:
         if not self.source.table and not self.source.revisions:
             self._judge_key()
         return int(self.session.rows(f"SELECT count(*) FROM {self.relation}", self._doing)[0][0])
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules by which rows are judged, once the reader is open."""
+        return self._rules
+
+    def judged(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield every row that the files hold, once the reader is open: its columns in engine form,
+        ``"@bad"`` (the place of the first rule that it breaks, or null), and ``"@raw"`` for those
+        that break one: the declared columns as text. Unique keys are not judged.
+
+        Rows come in the order of the files where the session keeps it.
+        """
+        listed = ", ".join(ident(column.name) for column in self.source.columns)
+        texts = ", ".join(
+            f"CAST({ident(f'r:{column.name}')} AS VARCHAR)" for column in self.source.columns
+        )
+        raw = f'CASE WHEN "@bad" IS NOT NULL THEN [{texts}] END AS "@raw"'
+        for group in self._groups:
+            query = f'SELECT {listed}, "@bad", {raw} FROM {self._judged(group)}'
+            yield from self.session.stream(query, self._doing, batch_rows)
 
     def _with_file(self, error: AstrafsError) -> AstrafsError:
         """Return ``error`` about a damaged file with the file's path, also where the engine kept it
@@ -144,7 +176,8 @@ class SourceReader:
     def _doing(self) -> str:
         return f"reading source {self.source.name}"
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Compare what the files hold with the declaration; raises :class:`AstrafsError`."""
         wanted = [_physical(column) for column in self.source.columns]
         durations = [
             _physical(column) for column in self.source.columns if _has_durations(column.type)
@@ -246,21 +279,19 @@ class SourceReader:
             for group in self._groups:
                 for problem in self._conversions[group][column.name].problems:
                     self._rule(self._type_rule(column, problem), "")
-            for rule, condition in _column_rules(column):
-                self._rule(replace(rule, span=self._span(column.name)), condition)
-        known = self.source.knowledge
-        if isinstance(known, ir.KnownColumn) and not self.source.ahead and self.source.time:
-            words = f"`{known.column}` (known) is not before `{self.source.time}` (time)"
-            rule = Rule("known", words, (self.source.time, known.column))
-            self._rule(replace(rule, span=self._span(known.column)), '"@k" < "@e"')
-        for place, expect in enumerate(self.source.expects):
-            read = {node.name: None for node in tree.walk(expect) if isinstance(node, ir.Column)}
-            words = self.expects[place] if place < len(self.expects) else f"line {place + 1}"
-            rule = Rule(f"expect-{place + 1}", f"expect {words}", tuple(read))
-            if self.origin is not None:
-                rule = replace(rule, span=self.origin.expects[place].span)
-            # A condition that is null is kept: it says nothing about the row.
-            self._rule(rule, f"({row_expression(expect)}) IS FALSE")
+            for contract in column_contracts(column):
+                self._contract(contract, self._span(column.name))
+        for contract in row_contracts(self.source, self.expects):
+            self._contract(contract, self._row_span(contract))
+
+    def _row_span(self, contract: Contract) -> Span | None:
+        if contract.place < 0:
+            return self._span(contract.columns[-1])
+        return None if self.origin is None else self.origin.expects[contract.place].span
+
+    def _contract(self, contract: Contract, span: Span | None) -> None:
+        rule = Rule(contract.name, contract.text, contract.columns, span=span)
+        self._rule(rule, _breaking(contract.check))
 
     def _type_rule(self, column: ir.SourceColumn, problem: Problem) -> Rule:
         words, span = f"`{column.name}` {problem.rule}", self._span(column.name)
@@ -423,20 +454,21 @@ class SourceReader:
         yield from self.session.stream(query, self._doing)
 
 
-def _column_rules(column: ir.SourceColumn) -> Iterator[tuple[Rule, str]]:
-    """Yield the rules of a column's values, with the condition under which a row breaks each."""
-    name = ident(column.name)
-    if not column.type.nullable:
-        note = " (NaN and infinities count as null)" if column.type.kind is Kind.FLOAT else ""
-        words = f"`{column.name}` is never null{note}"
-        yield Rule(f"{column.name}.null", words, (column.name,)), f"{name} IS NULL"
-    if column.type.kind is Kind.ENUM:
-        values = ", ".join(text(value) for value in column.type.values)
-        words = f"`{column.name}` is one of {', '.join(column.type.values)}"
-        yield Rule(f"{column.name}.enum", words, (column.name,)), f"{name} NOT IN ({values})"
-    for rule, condition in element_problems(column.type, name):
-        words = f"`{column.name}` {rule}"
-        yield Rule(f"{column.name}.elements", words, (column.name,)), condition
+def _breaking(check: Check) -> str:
+    """Return SQL over a row in engine form that is true where the row breaks ``check``."""
+    match check:
+        case NotNull(column=column):
+            return f"{ident(column)} IS NULL"
+        case OneOf(column=column, values=values):
+            return f"{ident(column)} NOT IN ({', '.join(map(text, values))})"
+        case Elements(column=column, check=inner):
+            return element_condition(inner, ident(column))
+        case NotBefore():
+            return '"@k" < "@e"'
+        case Expect(condition=condition):
+            return f"({row_expression(condition)}) IS FALSE"
+        case _:
+            assert_never(check)
 
 
 def _has_durations(type_: Type) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from astrafs.diagnostics.codes import registry as codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.plan import ir
+from astrafs.plan.errors import PlanError
+from astrafs.plan.identity import dataset_identities, written_name
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
 from astrafs.runtime import datasets, paths
@@ -16,8 +20,10 @@ from astrafs.runtime.answer import Answer, Place
 from astrafs.runtime.backfill import answered
 from astrafs.runtime.digest import TableDigest, digest_table
 from astrafs.runtime.manifest import SCHEMA_VERSION, made_by
+from astrafs.runtime.recorded import labels_of
 from astrafs.runtime.request import Job, Request
 from astrafs.runtime.spine_input import read_spine
+from astrafs.values.times import instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ def rerun_view(
         )
         known = {one["path"] for one in document["inputs"]}
         new = {
-            file.shown: name.partition("@")[0]
+            file.shown: written_name(name)
             for name, files in sorted(answer.inputs.items())
             for file in files
             if file.shown not in known
@@ -163,6 +169,35 @@ def rerun_view(
         return compared, [f"{shown} is new (source {name})" for shown, name in new.items()]
 
     return answered(program, place, request, take)
+
+
+def dataset_of(
+    document: Mapping[str, Any], program: Program, labels: Mapping[str, ir.FeatureId]
+) -> tuple[Program, bool]:
+    """Return the program with the labels and the split of a dataset as recorded, and whether the
+    dataset then is the recorded one: its rows and columns are those of today.
+
+    Raises :class:`PlanError` where the program no longer has it.
+    """
+    plan, name = program.plan, document["dataset"]["name"]
+    today = next((one for one in plan.datasets if one.name == name), None)
+    if today is None:
+        raise PlanError(f"the project no longer has the dataset `{name}`")
+    split = document["split"] or {}
+    times = [split.get(end) for end in ("train_before", "test_from")]
+    before, start = (None if one is None else instant(one, "split") for one in times)
+    then = replace(
+        today,
+        view=document["view"]["name"],
+        labels=labels_of(plan, today, document["labels"], labels),
+        train_before=before,
+        test_from=start,
+    )
+    others = (one for one in plan.datasets if one is not today)
+    datasets_then = tuple(sorted((*others, then), key=lambda one: one.name))
+    plan = replace(plan, datasets=datasets_then)
+    same = dataset_identities(plan)[name] == document["dataset"]["identity"]
+    return replace(program, plan=plan), same
 
 
 def rerun_dataset(

@@ -16,13 +16,14 @@ from astrafs.deep import deeper
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
+from astrafs.plan.contracts import expects_written
 from astrafs.plan.probe import PROBE
 from astrafs.plan.program import Program
 from astrafs.plan.prune import prune
 from astrafs.record import dataclass
 from astrafs.reference.interpreter import Key
 from astrafs.reference.trace import Step, Tracer
-from astrafs.runtime.answer import Place, expects_written, source_files
+from astrafs.runtime.answer import Place, source_files
 from astrafs.runtime.inline import engine_type
 from astrafs.runtime.keyed import ALL_ROWS, KeyedInterpreter
 from astrafs.runtime.scripts import ScriptRunner, all_rows

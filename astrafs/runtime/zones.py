@@ -17,7 +17,7 @@ MIN_TIME = -9_214_560_000 * SECOND
 MAX_TIME = 9_214_646_400 * SECOND - 1
 """The last microsecond of 2261-12-31."""
 
-UNIX_ZONES = {"unix:s": 1_000_000, "unix:ms": 1_000, "unix:us": 1, "unix:ns": 0}
+UNIX_ZONES = zones.UNIX_ZONES
 """Microseconds in each unit of counted time; 0 stands for nanoseconds."""
 
 

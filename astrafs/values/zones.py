@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from astrafs.record import dataclass
 
 SECOND = 1_000_000
+UNIX_ZONES = {"unix:s": 1_000_000, "unix:ms": 1_000, "unix:us": 1, "unix:ns": 0}
+"""Microseconds in each unit of counted time; 0 stands for nanoseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1677, 1, 1, tzinfo=UTC)
 _LAST = datetime(2263, 1, 1, tzinfo=UTC)
@@ -37,6 +39,10 @@ class Zone:
     name: str
     starts: tuple[int, ...]
     offsets: tuple[int, ...]
+
+    def __hash__(self) -> int:
+        # Not of all changes: zones are looked up in caches for every value.
+        return hash(self.name)
 
     def to_local(self, instant: int) -> int:
         """Local time at ``instant``."""

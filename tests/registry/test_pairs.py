@@ -11,12 +11,13 @@ from astrafs.driver import compile_project
 from astrafs.plan.program import Program
 from astrafs.registry.compare import compare
 from astrafs.registry.definitions import Definition, define
-from astrafs.registry.lock import lock_plan
+from astrafs.registry.lock import Locked, lock_plan
 from astrafs.source import SourceFile
+from tests.registry.edge_pairs import EDGE_PAIRS
 from tests.registry.later_pairs import LATER_PAIRS
 from tests.registry.pairs import PAIRS, Pair
 
-ALL = (*PAIRS, *LATER_PAIRS)
+ALL = (*PAIRS, *LATER_PAIRS, *EDGE_PAIRS)
 
 
 def compiled(text: str) -> Program:
@@ -45,10 +46,9 @@ def edited(pair: Pair) -> str:
 def test_verdict(pair: Pair) -> None:
     before = locked(pair.base)
     lock = lock_plan(before.plan, "2026-01-01")
-    names = {locked.identity: name for name, locked in lock.features.items()}
 
-    def recall(identity: str) -> Definition | None:
-        return define(before.plan, before.bindings, names[identity])
+    def recall(locked: Locked) -> Definition | None:
+        return define(before.plan, before.bindings, locked.feature)
 
     found = compare(lock, compiled(edited(pair)).plan, "2026-01-02", recall)
     told = {

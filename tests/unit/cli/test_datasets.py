@@ -67,9 +67,10 @@ def test_a_file_for_every_split(bank: Path, cli: Cli) -> None:
     ]
     manifest = json.loads((bank / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["dataset"]["name"] == "bank.training"
-    assert manifest["labels"] == [
-        {"name": "disputed", "horizon_us": 2 * 86_400_000_000, "known": []}
-    ]
+    (label,) = manifest["labels"]
+    assert label["shown"] == {"expression": {"name": "disputed", "node": "column", "type": "bool"}}
+    del label["shown"]
+    assert label == {"name": "disputed", "horizon_us": 2 * 86_400_000_000, "known": []}
     assert [one["immature_labels"] for one in manifest["results"]] == [
         {"disputed": 0},
         {"disputed": 1},

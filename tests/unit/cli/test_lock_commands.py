@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def test_concurrent_applies_lose_nothing(shop: Path) -> None:
     assert {locked.status for locked in lock.features.values()} == {"active"}
     assert {f"added_{number}" for number in range(APPLIES)} <= {one.name for one in lock.features}
     kept = {path.stem for path in (shop / ".astrafs" / "definitions").rglob("*.json")}
-    assert {locked.identity for locked in lock.features.values()} <= kept
+    assert {locked.kept_as for locked in lock.features.values()} <= kept
 
 
 def declare_and_apply(shop: Path, number: int) -> None:
@@ -359,7 +360,7 @@ def test_what_follows_from_a_change(versioned: Path, cli: Cli) -> None:
     source.write_text(SERVED, "utf-8")
     first = planned(cli)[1]
     assert first["online_state"] == [
-        {"rows": "m.payments", "entity": "m.User", "what": "new", "columns": []}
+        {"rows": "m.payments", "by": "user_id", "what": "new", "columns": []}
     ]
     assert cli("apply", "--yes").code == 0
     nothing = planned(cli)
@@ -387,9 +388,9 @@ def test_what_follows_from_a_change(versioned: Path, cli: Cli) -> None:
 
     source.write_text(SERVED.replace("count() over 8d", "count(where amount > 1.0) over 8d"))
     assert planned(cli)[1]["online_state"] == [
-        {"rows": "m.payments", "entity": "m.User", "what": "rebuild", "columns": ["amount"]}
+        {"rows": "m.payments", "by": "user_id", "what": "rebuild", "columns": ["amount > 1.0"]}
     ]
-    assert "online state: rebuild for m.payments by m.User (amount)" in cli("plan").out
+    assert "online state: rebuild m.payments by user_id (amount > 1.0)" in cli("plan").out
 
     source.write_text(SERVED.replace("  ## Twice", "  ## Once.\n  one: int = 1\n  ## Twice"))
     whole = planned(cli)[1]
@@ -405,7 +406,7 @@ def test_a_change_of_what_is_known_when(versioned: Path, cli: Cli) -> None:
     status = "leak status: m.payments was known at once, is delay 5m, settled after 5m"
     assert status in changes["m.User.once"]["reasons"]
     assert whole["online_state"] == [
-        {"rows": "m.payments", "entity": "m.User", "what": "rebuild", "columns": []}
+        {"rows": "m.payments", "by": "user_id", "what": "rebuild", "columns": []}
     ]
     assert "changes as `User.n` does, which was tried" in changes["m.User.n@2"]["reasons"]
     source.write_text(VERSIONED.replace("amount: float\n", "amount: float settles 9d\n"), "utf-8")
@@ -439,3 +440,55 @@ def test_a_tag_that_comes_with_an_edit_elsewhere_is_seen(versioned: Path, cli: C
     assert cli("check", "--no-cache").out == again.out
     source.write_text(TAGGED, "utf-8")
     assert cli("check").code == 0
+
+
+def reasons_of(cli: Cli, *options: str) -> dict[str, list[str]]:
+    """Return the reasons that ``astrafs plan`` gives for each change."""
+    data = json.loads(cli("plan", "--format", "json", *options).out)
+    return {one["feature"]: one["reasons"] for one in data["changes"]}
+
+
+def test_changes_are_tried_on_the_project_s_data(shop: Path, cli: Cli) -> None:
+    assert cli("apply", "--yes").code == 0
+    source = shop / "shop.afs"
+    text = source.read_text("utf-8")
+    source.write_text(
+        text.replace("count() over w", "count(where amount >= 0) over w").replace(
+            "last(amount) over all", "first(amount) over all"
+        ),
+        "utf-8",
+    )
+    found = reasons_of(cli)
+    alike = next(one for one in found["shop.Customer.orders_7d"] if "project's data" in one)
+    assert re.fullmatch(
+        r"equal on [\d,]+ questions of the project's data, which is no proof", alike
+    )
+    other = next(one for one in found["shop.Customer.last_amount"] if "project's data" in one)
+    line = r"[\d,]+ of [\d,]+ questions of the project's data differ: \S+ became \S+ for key \d+ at"
+    assert re.match(line, other)
+    kept = reasons_of(cli, "--no-data")
+    assert not any("project's data" in one for many in kept.values() for one in many)
+
+    data = shop / "data" / "orders.csv"
+    rows = data.read_text("utf-8")
+    data.write_text(rows.replace(",true,", ",maybe,"), "utf-8")
+    broken = " ".join(reasons_of(cli)["shop.Customer.last_amount"])
+    assert "not tried on the project's data: source `shop.orders`" in broken
+    data.unlink()
+    missing = " ".join(reasons_of(cli)["shop.Customer.last_amount"])
+    assert "not tried on the project's data: " in missing
+    source.write_text(text, "utf-8")
+    assert cli("plan").code == 0
+
+
+def test_leak_status_is_that_of_what_a_feature_reads(versioned: Path, cli: Cli) -> None:
+    """A column that settles late says nothing of a feature that does not read it."""
+    text = VERSIONED.replace(
+        "  at: timestamp\n", "  disputed: bool settles 30d\n  at: timestamp\n\n  expect disputed\n"
+    )
+    source = versioned / "m.afs"
+    source.write_text(text, "utf-8")
+    assert cli("apply", "--yes").code == 0
+    source.write_text(text.replace("time at {", "time at delay 5m {"), "utf-8")
+    found = reasons_of(cli, "--no-data")["m.User.once"]
+    assert "leak status: m.payments was known at once, is delay 5m, settled after 5m" in found

@@ -151,7 +151,7 @@ def test_verify_tells_of_other_versions(old: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("old_text", "new_text", "words"),
     [
-        ('"manifest_version": 2', '"manifest_version": 1', "this version reads 2"),
+        ('"manifest_version": 3', '"manifest_version": 2', "this version reads 3"),
         ('"rows_from"', '"rows"', "it has no `rows_from`"),
         ("{", "", "it is not JSON"),
         ('"outputs"', '"columns"', "outputs"),

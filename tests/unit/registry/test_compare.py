@@ -10,7 +10,7 @@ from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.registry.compare import Change, Comparison, Verdict, changed_meanings, compare
 from astrafs.registry.definitions import Definition, define
-from astrafs.registry.lock import Lock, lock_plan
+from astrafs.registry.lock import Lock, Locked, lock_plan
 from astrafs.source import SourceFile
 
 PROGRAM = """
@@ -78,13 +78,13 @@ def compiled(text: str) -> Program:
 BEFORE = compiled(PROGRAM)
 LOCK = lock_plan(BEFORE.plan, "2026-11-23")
 KEPT = {
-    locked.identity: define(BEFORE.plan, BEFORE.bindings, name)
+    locked.kept_as: define(BEFORE.plan, BEFORE.bindings, name)
     for name, locked in LOCK.features.items()
 }
 
 
-def recall(identity: str) -> Definition | None:
-    return KEPT.get(identity)
+def recall(locked: Locked) -> Definition | None:
+    return KEPT.get(locked.kept_as)
 
 
 def against(program: Program, lock: Lock = LOCK) -> Comparison:

@@ -124,7 +124,13 @@ def test_a_lock_of_nothing() -> None:
         (GOOD + "<<<<<<< mine\n", "merge conflict"),
         (GOOD.replace('m.User.n@1"]', 'n"]', 1), "not the name of a feature version"),
         (GOOD.replace('m.User.n@1"]', 'm.User.n@0"]', 1), "not the name"),
-        (GOOD.replace("created", "made", 1), "must have"),
+        (GOOD.replace("created", "made", 1), "has no created"),
+        (GOOD.replace("created", 'more = "x"\ncreated', 1), "must not have more"),
+        (GOOD.replace("plan_schema = ", "plan_schema = 9", 1), "a newer version of this program"),
+        (GOOD.replace("identities = ", "identities = 9", 1), "a newer version of this program"),
+        (GOOD[: GOOD.index("[feature.\"m.User.n@1\"]")], "which the file lacks"),
+        (GOOD[: len(GOOD) - 5], "not TOML"),
+        (GOOD + GOOD[GOOD.rindex("[feature.") :], "not TOML"),
         (GOOD.replace("columns", "cells", 1), "must have just"),
         (GOOD.replace('"active"', '"lively"', 1), "value of a wrong form"),
         (GOOD.replace('identity = "', 'identity = "zz', 1), "value of a wrong form"),
@@ -138,6 +144,7 @@ def test_other_texts_are_refused(text: str, words: str) -> None:
     (found,) = caught.value.diagnostics
     assert found.code.id == "AFS0801"
     assert words in " ".join(found.notes)
+    assert found.primary is None or found.primary.span.path in caught.value.files
 
 
 @pytest.mark.parametrize(
@@ -176,3 +183,17 @@ def test_the_quick_reader_reads_what_is_written() -> None:
     assert found is not None
     assert found == tomllib.loads(text)
     assert read_lock(text).features[N] == locked
+
+
+def test_the_place_of_what_is_wrong_is_shown() -> None:
+    for text, line in (
+        (GOOD.replace("created", "made", 1), '[feature."m.User.double@1"]'),
+        (GOOD + "<<<<<<< mine\n", "<<<<<<<"),
+        (GOOD.replace('identity = "', 'identity = zz"', 1), "identity = zz"),
+        (GOOD.replace("version = 2", "version = 3", 1), "version ="),
+    ):
+        with pytest.raises(AstrafsError) as caught:
+            read_lock(text)
+        span = caught.value.diagnostics[0].primary.span
+        assert text[span.start : span.end].startswith(line)
+        assert span.path == "astrafs.lock"

@@ -11,9 +11,10 @@ import pytest
 
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.plan import ir
+from astrafs.plan.find import find_view
 from astrafs.runtime.backfill import to_table
-from astrafs.runtime.request import Request, check, find_view
-from astrafs.runtime.times import duration, instant, iso
+from astrafs.runtime.request import Request, check
+from astrafs.values.times import duration, instant, iso
 from tests.unit.runtime import shop
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.runtime.zones import MAX_TIME, MIN_TIME
 from astrafs.typesys import DURATION_UNITS
+from astrafs.values.numbers import MAX_TIME, MIN_TIME
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
