@@ -83,6 +83,11 @@ fuzz: N = 200000
 fuzz: setup ## Feed the compiler N= damaged and random projects (SEED=).
 	@"$(BIN)/python" -m tests.fuzz.run --inputs $(N) --seed $(SEED) --jobs $(WORKERS)
 
+.PHONY: crash
+crash: N = 200
+crash: setup ## Kill N= processes that write to online stores, and count what is lost (SEED=).
+	@"$(BIN)/python" -m tests.crash.run --kills $(N) --seed $(SEED)
+
 .PHONY: bench
 bench: setup ## Measure backfills and checks against alternatives in the same run.
 	@"$(BIN)/python" -m tests.bench.check_scale

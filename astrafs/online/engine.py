@@ -1,43 +1,39 @@
-"""Answering questions from kept rows: the plan as a program of closures, one per feature.
+"""Answering questions from kept rows: the plan as a program of closures, over columns swept by the
+window kernels.
 
 The same values as offline to the last bit: scalars are the builtin rows' own, totals are exact
-integers, finished by the kernels that finish the offline ones.
+integers, finished by the kernels that finish the offline ones. All aggregates of a view (or of a
+feature that is looked up) over one group of rows are asked together, in one sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from astrafs.builtins.aggregates import AGGREGATES
-from astrafs.kernels.exact import finish_mean, finish_variance
-from astrafs.online.aggregates import Call, Taken, compute, finish_total, unit_of, units_of
+import pyarrow as pa
+
+from astrafs.kernels.arrow_types import engine_type, from_engine
+from astrafs.kernels.windows import Frame, Sweep
+from astrafs.kernels.windows.slices import Call, Lists, listed
 from astrafs.online.expressions import Evaluator, Key, Scope, compile_expression
+from astrafs.online.groups import Group, Shape
 from astrafs.online.rows import Rows, through
-from astrafs.online.segments import Inputs, Row, Segment
+from astrafs.online.segments import Row, Segment
 from astrafs.plan import ir
 from astrafs.plan.tree import walk
 from astrafs.record import dataclass
-from astrafs.typesys import Kind
 from astrafs.values import numbers
-from astrafs.values.errors import SUM_RANGE, ValueFailure
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rows that belong to keys: what aggregates over one block have in common."""
-
-    rows: str
-    keys: tuple[ir.Expr, ...]
-    where: ir.Expr | None
+from astrafs.values.errors import ValueFailure
 
 
 class Kept(Protocol):
     """Where rows are kept. Everything that it gives is known by the cutoff K of the questions."""
 
-    def segment(self, group: Group, key: Key) -> Segment | None:
-        """Return the rows of ``group`` that belong to ``key``; None where there are none."""
+    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Segment | None]:
+        """Return the rows of a group that belong to each of ``keys`` (None where there are none):
+        at least those that windows at ``since`` or later may hold.
+        """
         ...
 
     def versions(self, table: str, key: Key) -> Sequence[Row]:
@@ -45,13 +41,44 @@ class Kept(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Aggregate:
+    """An aggregate of the plan, compiled: its group, and how the kernels call it."""
+
+    node: ir.Aggregate
+    shape: Shape
+    call: Call
+    sweep: Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Aggregates over one group that are swept together; ``match`` names the fields of their key
+    (empty: the whole key).
+    """
+
+    shape: Shape
+    match: tuple[str, ...]
+    sweep: Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """What one view or looked-up feature asks for: its sweeps, where in them each aggregate (by the
+    id of its node) stands, and where the outputs that are aggregates as they stand.
+    """
+
+    asked: tuple[_Asked, ...]
+    places: Mapping[int, tuple[int, int]]
+    direct: tuple[tuple[int, int] | None, ...]
+
+
 @dataclass(slots=True)
 class _Question(Scope):
-    """A scope of an entity at a time, with the segments and windows that were found for it."""
+    """A scope of an entity at a time, with the values that were found for its sweeps."""
 
-    as_of: int = 0
-    segments: dict[Group, Segment] = field(default_factory=dict)
-    bounds: dict[tuple[Group, ir.Window], tuple[int, int]] = field(default_factory=dict)
+    root: _Root
+    values: list[Sequence[Any] | None]
 
 
 class Engine:
@@ -64,13 +91,29 @@ class Engine:
         self._sources = {source.name: source for source in plan.sources}
         self._views = {view.name: view for view in plan.views}
         self._evaluators: dict[ir.FeatureId, Evaluator] = {}
+        self._shapes: dict[Group, Shape] = {}
         self._aggregates: dict[int, _Aggregate] = {}
-        self._numbers: dict[Any, int] = {}
+        self._roots: dict[str | ir.FeatureId, _Root] = {}
         self.rows = Rows(plan, self.compiled)
+        # What is read of rows is known in full before the first row comes.
+        for feature in plan.features:
+            if not feature.label:
+                for node in walk(feature.expression):
+                    if isinstance(node, ir.Aggregate):
+                        self._aggregates[id(node)] = self._aggregate(node)
+        self.shapes = tuple(self._shapes.values())
         self._outputs = {
             view.name: tuple(self.compiled(output.expression) for output in view.outputs)
             for view in plan.views
         }
+
+    def _aggregate(self, node: ir.Aggregate) -> _Aggregate:
+        group = Group(node.rows, node.keys, node.block_where)
+        shape = self._shapes.get(group)
+        if shape is None:
+            shape = self._shapes[group] = Shape(group, self.rows, self.compiled)
+        call = shape.call(node)
+        return _Aggregate(node, shape, call, Sweep((call,)))
 
     def ask(self, kept: Kept, as_of: int) -> Session:
         """Return what answers questions over ``kept`` at the knowledge cutoff ``as_of``."""
@@ -78,9 +121,6 @@ class Engine:
 
     def compiled(self, expr: ir.Expr) -> Evaluator:
         """Return the closure of an expression of this plan."""
-        for node in walk(expr):
-            if isinstance(node, ir.Aggregate) and id(node) not in self._aggregates:
-                self._aggregates[id(node)] = _Aggregate(node, self)
         return compile_expression(expr, self.evaluator)
 
     def evaluator(self, feature: ir.FeatureId) -> Evaluator:
@@ -95,13 +135,62 @@ class Engine:
         """Return an aggregate of this plan, compiled."""
         return self._aggregates[id(node)]
 
-    def number(self, signature: Any) -> int:
-        """Return a small number that stands for ``signature``: equal ones share computed inputs."""
-        return self._numbers.setdefault(signature, len(self._numbers))
+    def root(self, name: str | ir.FeatureId) -> _Root:
+        """Return what a view or a feature asks for."""
+        found = self._roots.get(name)
+        if found is None:
+            exprs = self._exprs(name)
+            found = self._roots[name] = self._root(exprs)
+        return found
 
-    def view(self, name: str) -> tuple[ir.Entity, tuple[Evaluator, ...]]:
-        """Return the entity of a view and the closures of its outputs."""
-        return self._entities[self._views[name].entity], self._outputs[name]
+    def _exprs(self, name: str | ir.FeatureId) -> list[ir.Expr]:
+        if isinstance(name, str):
+            return [output.expression for output in self._views[name].outputs]
+        return [self._features[name].expression]
+
+    def _root(self, exprs: Sequence[ir.Expr]) -> _Root:
+        slots: dict[tuple[int, tuple[str, ...]], list[_Aggregate]] = {}
+        seen: set[int] = set()
+        for node in self.own(exprs):
+            if not node.request and id(node) not in seen:
+                seen.add(id(node))
+                found = self._aggregates[id(node)]
+                slots.setdefault((id(found.shape), node.match), []).append(found)
+        asked, places = [], {}
+        for slot, ((_, match), members) in enumerate(slots.items()):
+            calls = tuple(dict.fromkeys(one.call for one in members))
+            order = {call: place for place, call in enumerate(calls)}
+            for one in members:
+                places[id(one.node)] = (slot, order[one.call])
+            asked.append(_Asked(members[0].shape, match, Sweep(calls)))
+        nodes = [self._direct(expr) for expr in exprs]
+        direct = tuple(None if node is None else places[id(node)] for node in nodes)
+        return _Root(tuple(asked), places, direct)
+
+    def own(self, exprs: Sequence[ir.Expr]) -> Iterator[ir.Aggregate]:
+        """Yield the aggregates that expressions ask of their own entity, through its features."""
+        waiting, seen = list(exprs), set[ir.FeatureId]()
+        while waiting:
+            for node in walk(waiting.pop()):
+                match node:
+                    case ir.Aggregate():
+                        yield node
+                    case ir.FeatureRef(feature=named) if named not in seen:
+                        seen.add(named)
+                        waiting.append(self._features[named].expression)
+                    case _:
+                        pass
+
+    def _direct(self, expr: ir.Expr) -> ir.Aggregate | None:
+        """Return the aggregate that an output is, as it stands; None where more is computed."""
+        while isinstance(expr, ir.FeatureRef):
+            expr = self._features[expr.feature].expression
+        return expr if isinstance(expr, ir.Aggregate) and not expr.request else None
+
+    def view(self, name: str) -> tuple[ir.View, ir.Entity, tuple[Evaluator, ...]]:
+        """Return a view, its entity, and the closures of its outputs."""
+        view = self._views[name]
+        return view, self._entities[view.entity], self._outputs[name]
 
     def entity(self, name: str) -> ir.Entity:
         """Return an entity or request."""
@@ -122,19 +211,105 @@ class Session:
         self.kept = kept
         self.as_of = as_of
         self._answers: dict[tuple[ir.FeatureId, Key, int], Any] = {}
-        self._empty = Segment(())
+
+    # --- views
 
     def view(self, name: str, key: Key, t: int) -> tuple[Any, ...]:
         """Return the outputs of a view for one key (or the fields of one request) at ``t``."""
-        entity, outputs = self.engine.view(name)
-        scope = self._scope(entity, tuple(map(_cleaned, key)), t)
-        return tuple(output(scope) for output in outputs)
+        _, entity, outputs = self.engine.view(name)
+        root = self.engine.root(name)
+        scope = self._scope(entity, tuple(map(_cleaned, key)), t, root)
+        return tuple(
+            [
+                output(scope) if place is None else self._value(scope, *place)
+                for output, place in zip(outputs, root.direct, strict=True)
+            ]
+        )
+
+    def columns(self, name: str, keys: Sequence[Key], times: Sequence[int]) -> list[pa.Array]:
+        """Return a column per output of a view, with its value for each key at its time, in the
+        types in which values leave. The windows of all questions are swept together.
+        """
+        view, entity, outputs = self.engine.view(name)
+        keys = [tuple(map(_cleaned, key)) for key in keys]
+        root = self.engine.root(name)
+        try:
+            swept = [self._swept(asked, entity, keys, times) for asked in root.asked]
+        except ValueFailure:
+            # Of a value that nothing asks for: what is asked for is found out one by one.
+            rows = [self.view(name, key, t) for key, t in zip(keys, times, strict=True)]
+            found = list(zip(*rows, strict=True)) if rows else [()] * len(outputs)
+            return [
+                from_engine(pa.array(column, engine_type(output.type)), output.type)
+                for output, column in zip(view.outputs, found, strict=True)
+            ]
+        pairs = list(zip(view.outputs, root.direct, strict=True))
+        computed = [output.expression for output, place in pairs if place is None]
+        needed = list(self.engine.own(computed))
+        scopes = self._prefilled(root, entity, keys, times, swept, needed) if computed else []
+        made = []
+        for (output, direct), closure in zip(pairs, outputs, strict=True):
+            if direct is None:
+                column = pa.array([closure(scope) for scope in scopes], engine_type(output.type))
+            else:
+                column = swept[direct[0]][direct[1]]
+            made.append(from_engine(column, output.type))
+        return made
+
+    def _swept(
+        self, asked: _Asked, entity: ir.Entity, keys: Sequence[Key], times: Sequence[int]
+    ) -> tuple[pa.Array, ...]:
+        if asked.match:
+            names = [part.name for part in entity.keys]
+            parts = [names.index(name) for name in asked.match]
+            keys = [tuple(key[part] for part in parts) for key in keys]
+        return asked.sweep.stacked(self._frames(asked.shape, keys, times), times)
+
+    def _frames(self, shape: Shape, keys: Sequence[Key], times: Sequence[int]) -> list[Frame]:
+        different = [key for key in dict.fromkeys(keys) if None not in key]
+        since = min(times, default=0)
+        found = self.kept.segments(shape, different, since) if different else []
+        segments = dict(zip(different, found, strict=True))
+        frames = []
+        for key, t in zip(keys, times, strict=True):
+            segment = segments.get(key)
+            frames.append(shape.empty if segment is None else segment.at(t, self.as_of))
+        return frames
+
+    def _prefilled(
+        self,
+        root: _Root,
+        entity: ir.Entity,
+        keys: Sequence[Key],
+        times: Sequence[int],
+        swept: Sequence[tuple[pa.Array, ...]],
+        needed: Sequence[ir.Aggregate],
+    ) -> list[_Question]:
+        """Return a scope per question that has the values of the ``needed`` aggregates."""
+        wanted = {root.places[id(node)] for node in needed if not node.request}
+        nothing = [None] * len(keys)
+        rows = []
+        for slot, columns in enumerate(swept):
+            lists = [
+                listed(column) if (slot, place) in wanted else nothing
+                for place, column in enumerate(columns)
+            ]
+            rows.append(list(zip(*lists, strict=True)))
+        scopes = []
+        for place, (key, t) in enumerate(zip(keys, times, strict=True)):
+            scope = self._scope(entity, key, t, root)
+            scope.values = [slot[place] for slot in rows]
+            scopes.append(scope)
+        return scopes
+
+    # --- what expressions ask
 
     def feature(self, feature: ir.FeatureId, key: Key, t: int) -> Any:
         """Return the value of one feature for one key at ``t``."""
         asked = (feature, key, t)
         if asked not in self._answers:
-            scope = self._scope(self.engine.entity(feature.entity), key, t)
+            entity = self.engine.entity(feature.entity)
+            scope = self._scope(entity, key, t, self.engine.root(feature))
             self._answers[asked] = self.engine.evaluator(feature)(scope)
         return self._answers[asked]
 
@@ -157,36 +332,54 @@ class Session:
     def aggregate(self, node: ir.Aggregate, scope: Scope) -> Any:
         """Return the value of an aggregate for the entity of ``scope``."""
         assert isinstance(scope, _Question)
-        return self.engine.aggregate(node).value(self, scope)
+        if node.request:
+            return self._with_request(node, scope)
+        return self._value(scope, *scope.root.places[id(node)])
 
-    def segment(self, group: Group, key: Key, scope: _Question) -> Segment:
-        """Return the rows of ``group`` that belong to ``key`` and are visible to ``scope``."""
-        found = scope.segments.get(group)
-        if found is None:
-            whole = None if None in key else self.kept.segment(group, key)
-            found = self._empty if whole is None else whole.at(min(scope.t, self.as_of))
-            scope.segments[group] = found
-        return found
+    def _value(self, scope: _Question, slot: int, place: int) -> Any:
+        values = scope.values[slot]
+        if values is None:
+            asked = scope.root.asked[slot]
+            key = tuple([scope.cells[name] for name in (asked.match or scope.cells)])
+            (frame,) = self._frames(asked.shape, (key,), (scope.t,))
+            values = scope.values[slot] = asked.sweep.one(frame, scope.t)
+        value = values[place]
+        if value.__class__ is ValueFailure:
+            raise value
+        return value
 
-    def row_scope(self, row: Row) -> Scope:
+    def row_scope(self, cells: Mapping[str, Any], t: int) -> Scope:
         """Return the scope of expressions over a row, at its own time."""
-        return Scope(self, row.event, row.cells, {})
+        return Scope(self, t, cells, {})
 
-    def request_row(self, rows: str, scope: Scope) -> Row | None:
-        """Return the request as a row of ``rows`` at its own time; None where a condition leaves it
-        out.
-        """
-        (way,) = self.engine.rows.ways(rows)
+    # --- requests that are rows
+
+    def _with_request(self, node: ir.Aggregate, scope: _Question) -> Any:
+        """Return the value with the request itself as the newest row of the window."""
+        found = self.engine.aggregate(node)
+        key = tuple(scope.cells[name] for name in (node.match or scope.cells))
+        (frame,) = self._frames(found.shape, (key,), (scope.t,))
+        (low,), (high,) = found.sweep.edges.one(frame, scope.t)
+        lists = frame.lists(found.call.input)
+        if None in key:
+            return lists.value(found.call, low, high, scope.t)
+        own = self._own_row(found, scope)
+        joined = lists.joined(low, high, own)
+        return joined.value(found.call, 0, len(joined.events), scope.t)
+
+    def _own_row(self, found: _Aggregate, scope: _Question) -> Lists:
+        (way,) = found.shape.ways
         source, t = self.engine.source(way.source), scope.t
         times = [source.time]
         if isinstance(source.knowledge, ir.KnownColumn):
             times.append(source.knowledge.column)
-        row = Row({**scope.cells, **dict.fromkeys(times, t)}, t, t)
-        return through(way, row, lambda cells, at: Scope(self, at, cells, {}))
+        row = through(way, Row({**scope.cells, **dict.fromkeys(times, t)}, t, t), self.row_scope)
+        rows = [] if row is None or not found.shape.lets(row, self.row_scope) else [row]
+        return found.shape.lists(rows, found.call.input, self.row_scope)
 
-    def _scope(self, entity: ir.Entity, key: Key, t: int) -> _Question:
+    def _scope(self, entity: ir.Entity, key: Key, t: int, root: _Root) -> _Question:
         cells = {part.name: value for part, value in zip(entity.keys, key, strict=True)}
-        return _Question(self, t, cells, {}, self.as_of)
+        return _Question(self, t, cells, {}, root, [None] * len(root.asked))
 
 
 def _cleaned(value: Any) -> Any:
@@ -199,213 +392,3 @@ def _cleaned(value: Any) -> Any:
         case _:
             return value
 
-
-class _Aggregate:
-    """An aggregate of the plan, compiled: its group, its inputs, how its value is made."""
-
-    def __init__(self, node: ir.Aggregate, engine: Engine) -> None:
-        row = AGGREGATES[node.function]
-        inputs = min(row.inputs, len(node.args))
-        self.node = node
-        self.group = Group(node.rows, node.keys, node.block_where)
-        constants = []
-        for arg in node.args[inputs:]:
-            assert isinstance(arg, ir.Literal)
-            constants.append(arg.value)
-        types = tuple(arg.type for arg in node.args[:inputs])
-        if node.each:
-            types = tuple(type_.parts[0] for type_ in types)
-        result = node.type.parts[1] if node.by is not None else node.type
-        self.call = Call(node.function, tuple(constants), types, result)
-        self._number = engine.number(
-            (node.args[:inputs], node.where, node.by, node.each, row.keep_nulls)
-        )
-        self._args = tuple(engine.compiled(arg) for arg in node.args[:inputs])
-        self._where = None if node.where is None else engine.compiled(node.where)
-        self._by = None if node.by is None else engine.compiled(node.by)
-        self._block = None if node.block_where is None else engine.compiled(node.block_where)
-        self._keep_nulls = row.keep_nulls
-        self._summed = bool(row.summed)
-        window = node.window
-        self._cut = (
-            engine.compiled(window.condition) if isinstance(window, ir.SinceWindow) else None
-        )
-        self._fast = None if node.by is not None else _FAST.get(self._fast_name())
-
-    def _fast_name(self) -> str:
-        kinds = [type_.kind for type_ in self.call.types]
-        nested = any(kind in (Kind.VECTOR, Kind.LIST, Kind.MAP) for kind in kinds)
-        return (
-            ""
-            if nested and self.call.function not in ("count", "last", "first")
-            else (self.call.function)
-        )
-
-    def value(self, session: Session, scope: _Question) -> Any:
-        """Return the aggregate's value for the entity of ``scope``."""
-        node = self.node
-        key = tuple(scope.cells[name] for name in (node.match or scope.cells))
-        segment = session.segment(self.group, key, scope)
-        inputs = segment.inputs(self._number, lambda made: self._inputs(session, made.rows))
-        place = (self.group, node.window)
-        bounds = scope.bounds.get(place)
-        if bounds is None:
-            bounds = segment.window(node.window, scope.t, self._cutter(session))
-            scope.bounds[place] = bounds
-        low, high = inputs.bounds(*bounds)
-        if node.request and None not in key:
-            return self._with_request(session, scope, inputs, low, high)
-        if self._fast is not None:
-            return self._fast(self.call, inputs, low, high)
-        return self._computed(inputs, low, high, scope.t)
-
-    def _cutter(self, session: Session) -> Callable[[Row], bool] | None:
-        cut = self._cut
-        if cut is None:
-            return None
-        return lambda row: cut(session.row_scope(row)) is True
-
-    def _computed(self, inputs: Inputs, low: int, high: int, t: int) -> Any:
-        columns = tuple(column[low:high] for column in inputs.columns)
-        events = inputs.events[low:high]
-        if inputs.by is None:
-            return compute(self.call, Taken(columns, events, high - low, t))
-        groups: dict[Any, list[int]] = {}
-        for place, key in enumerate(inputs.by[low:high]):
-            if key is not None:
-                groups.setdefault(key, []).append(place)
-        found = []
-        for key in sorted(groups):
-            places = groups[key]
-            part = tuple([column[place] for place in places] for column in columns)
-            taken = Taken(part, [events[place] for place in places], len(places), t)
-            found.append((key, compute(self.call, taken)))
-        return tuple(found)
-
-    def _inputs(self, session: Session, rows: Sequence[Row]) -> Inputs:
-        places: list[int] = []
-        columns: tuple[list[Any], ...] = tuple([] for _ in self._args)
-        by: list[Any] = []
-        for place, row in enumerate(rows):
-            scope = session.row_scope(row)
-            if self._where is not None and self._where(scope) is not True:
-                continue
-            values = tuple(arg(scope) for arg in self._args)
-            if self._summed:
-                _check_summed(values)
-            group = None if self._by is None else self._by(scope)
-            for cells in _elements(values) if self.node.each else (values,):
-                if not self._keep_nulls and None in cells:
-                    continue
-                places.append(place)
-                by.append(group)
-                for column, value in zip(columns, cells, strict=True):
-                    column.append(value)
-        whole = not self.node.each and len(places) == len(rows)
-        events = [rows[place].event for place in places]
-        return Inputs(
-            None if whole else places, columns, events, by if self._by is not None else None
-        )
-
-    def _with_request(
-        self, session: Session, scope: _Question, inputs: Inputs, low: int, high: int
-    ) -> Any:
-        """Return the value with the request itself as the newest row of the window."""
-        own = self._request_inputs(session, scope)
-        count = len(own.events)
-        joined = Inputs(
-            None,
-            tuple(
-                [*column[low:high], *added]
-                for column, added in zip(inputs.columns, own.columns, strict=True)
-            ),
-            [*inputs.events[low:high], *own.events],
-            None if inputs.by is None else [*inputs.by[low:high], *(own.by or ())],
-        )
-        return self._computed(joined, 0, high - low + count, scope.t)
-
-    def _request_inputs(self, session: Session, scope: _Question) -> Inputs:
-        row = session.request_row(self.node.rows, scope)
-        if row is not None and self._block is not None:
-            row = row if self._block(session.row_scope(row)) is True else None
-        return self._inputs(session, () if row is None else (row,))
-
-
-def _check_summed(values: Sequence[Any]) -> None:
-    for value in values:
-        if isinstance(value, tuple):
-            _check_summed(value)
-        elif isinstance(value, float) and abs(value) >= 2.0**90:
-            raise ValueFailure(SUM_RANGE, "a float of 2^90 or more cannot enter an exact sum")
-
-
-def _elements(values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
-    if None in values:
-        return ()
-    longest = max(map(len, values))
-    padded = ((*value, *(None for _ in range(longest - len(value)))) for value in values)
-    return list(zip(*padded, strict=True))
-
-
-# --- the aggregates that running totals answer at once
-
-
-def _units(call: Call, inputs: Inputs, power: int = 1) -> list[int]:
-    type_ = call.types[0]
-    return inputs.running(
-        f"{power}", lambda: [units_of(value, type_) ** power for value in inputs.columns[0]]
-    )
-
-
-def _fast_sum(call: Call, inputs: Inputs, low: int, high: int) -> Any:
-    running = _units(call, inputs)
-    return finish_total(running[high] - running[low], call)
-
-
-def _fast_mean(call: Call, inputs: Inputs, low: int, high: int) -> Any:
-    running = _units(call, inputs)
-    return finish_mean(running[high] - running[low], unit_of(call.types[0]), high - low)
-
-
-def _fast_variance(*, sample: bool, square_root: bool) -> Callable[..., Any]:
-    def value(call: Call, inputs: Inputs, low: int, high: int) -> Any:
-        ones, squares = _units(call, inputs), _units(call, inputs, 2)
-        return finish_variance(
-            high - low,
-            ones[high] - ones[low],
-            squares[high] - squares[low],
-            unit_of(call.types[0]),
-            sample=sample,
-            square_root=square_root,
-        )
-
-    return value
-
-
-def _fast_any(_call: Call, inputs: Inputs, low: int, high: int) -> bool:
-    running = inputs.running("true", lambda: [int(value) for value in inputs.columns[0]])
-    return running[high] > running[low]
-
-
-def _fast_all(_call: Call, inputs: Inputs, low: int, high: int) -> bool:
-    running = inputs.running("false", lambda: [int(not value) for value in inputs.columns[0]])
-    return running[high] == running[low]
-
-
-_FAST: Mapping[str, Callable[[Call, Inputs, int, int], Any]] = {
-    "count": lambda _call, _inputs, low, high: high - low,
-    "sum": _fast_sum,
-    "mean": _fast_mean,
-    "var": _fast_variance(sample=True, square_root=False),
-    "stddev": _fast_variance(sample=True, square_root=True),
-    "var_pop": _fast_variance(sample=False, square_root=False),
-    "stddev_pop": _fast_variance(sample=False, square_root=True),
-    "any": _fast_any,
-    "all": _fast_all,
-    "first": lambda _call, inputs, low, high: inputs.columns[0][low] if high > low else None,
-    "last": lambda _call, inputs, low, high: inputs.columns[0][high - 1] if high > low else None,
-    "first_row": lambda _call, inputs, low, high: inputs.columns[0][low] if high > low else None,
-    "last_row": lambda _call, inputs, low, high: (
-        inputs.columns[0][high - 1] if high > low else None
-    ),
-}

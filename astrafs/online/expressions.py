@@ -44,7 +44,7 @@ class Scope:
     answers: Answers
     t: int
     cells: Mapping[str, Any]
-    own: dict[ir.FeatureId, Any]
+    own: dict[str, Any]
 
 
 Evaluator = Callable[[Scope], Any]
@@ -84,11 +84,14 @@ def _all(
 
 
 def _reference(named: ir.FeatureId, feature: Callable[[ir.FeatureId], Evaluator]) -> Evaluator:
+    # Texts remember their hash; features are compiled when they are first asked for.
+    name = str(named)
+
     def value(scope: Scope) -> Any:
         own = scope.own
-        if named not in own:
-            own[named] = feature(named)(scope)
-        return own[named]
+        if name not in own:
+            own[name] = feature(named)(scope)
+        return own[name]
 
     return value
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from astrafs.online.engine import Engine, Group, Session
-from astrafs.online.expressions import Key, Scope
-from astrafs.online.rows import rank, revised, through
+from astrafs.online.engine import Engine, Session
+from astrafs.online.expressions import Key
+from astrafs.online.groups import Shape
+from astrafs.online.rows import rank, revised
 from astrafs.online.segments import Row, Segment
 
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -28,15 +29,16 @@ class Memory:
             if source.time:
                 found = [row for row in found if row.known <= as_of]
             self._given[source.name] = revised(source, found) if source.revisions else found
-        self._segments: dict[Group, dict[Key, Segment]] = {}
+        self._segments: dict[Shape, dict[Key, Segment]] = {}
         self._versions: dict[str, dict[Key, list[Row]]] = {}
         self.session: Session = engine.ask(self, as_of)
 
-    def segment(self, group: Group, key: Key) -> Segment | None:
-        """Return the rows of ``group`` that belong to ``key``."""
-        if group not in self._segments:
-            self._segments[group] = self._index(group)
-        return self._segments[group].get(key)
+    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Segment | None]:
+        """Return the rows of a group that belong to each of ``keys``, all of them."""
+        if shape not in self._segments:
+            self._segments[shape] = self._index(shape)
+        rows = self._segments[shape]
+        return [rows.get(key) for key in keys]
 
     def versions(self, table: str, key: Key) -> Sequence[Row]:
         """Return the rows of a changelog for ``key``, in the order in which they take over."""
@@ -53,25 +55,19 @@ class Memory:
             self._versions[table] = index
         return self._versions[table].get(key, ())
 
-    def _index(self, group: Group) -> dict[Key, Segment]:
-        parts = tuple(self._engine.compiled(part) for part in group.keys)
-        where = None if group.where is None else self._engine.compiled(group.where)
+    def _index(self, shape: Shape) -> dict[Key, Segment]:
         found: dict[Key, list[tuple[Any, Row]]] = {}
-        for way in self._rows.ways(group.rows):
+        scope_of = self.session.row_scope
+        for place, way in enumerate(shape.ways):
             for given in self._given[way.source]:
-                row = through(way, given, self._scope)
-                if row is None:
-                    continue
-                scope = self._scope(row.cells, row.event)
-                key = tuple(part(scope) for part in parts)
-                if None in key or (where is not None and where(scope) is not True):
-                    continue
-                order = self._rows.order(group.rows, way, row)
-                found.setdefault(key, []).append((order, row))
+                home = shape.home(way, given, scope_of)
+                if home is not None:
+                    key, row = home
+                    order = self._rows.order(shape.group.rows, place, row)
+                    found.setdefault(key, []).append((order, row))
         return {
-            key: Segment([row for _, row in sorted(rows, key=lambda pair: pair[0])])
+            key: shape.segment(
+                [row for _, row in sorted(rows, key=lambda pair: pair[0])], scope_of
+            )
             for key, rows in found.items()
         }
-
-    def _scope(self, cells: Mapping[str, Any], t: int) -> Scope:
-        return Scope(self.session, t, cells, {})

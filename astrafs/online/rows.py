@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from astrafs.online.expressions import Evaluator, Scope
-from astrafs.online.segments import Row
+from astrafs.online.segments import FOR_EVER, Row
 from astrafs.plan import ir
+from astrafs.plan.tree import walk
 from astrafs.record import dataclass
+from astrafs.typesys import Type
 from astrafs.values.errors import BROKEN_CONTRACT, ValueFailure
 
-_FOR_EVER = 2**63
 Compile = Callable[[ir.Expr], Evaluator]
 ScopeOf = Callable[[Mapping[str, Any], int], Scope]
 Order = tuple[Any, ...]
@@ -107,6 +108,50 @@ class Rows:
             rows = self._streams[rows].base
         return self._unions[rows].key if rows in self._unions else self._sources[rows].key
 
+    def key_types(self, rows: str) -> tuple[Type, ...]:
+        """Return the types of the key columns of ``rows``."""
+        columns = self._sources[self.ways(rows)[0].source].columns
+        types = {column.name: column.type for column in columns}
+        return tuple(types[name] for name in self.key_of(rows))
+
+    def source(self, name: str) -> ir.Source:
+        """Return a source or table."""
+        return self._sources[name]
+
+    def alone(self, rows: str, expr: ir.Expr) -> bool:
+        """Whether ``expr`` over a row of ``rows``, and that row itself, need nothing but one row of
+        a source: no table and no feature is read on the way.
+        """
+        return _reads_nothing(expr) and all(map(_reads_nothing, self.expressions(rows)))
+
+    def expressions(self, rows: str) -> Iterator[ir.Expr]:
+        """Yield the expressions of the streams that rows pass on their way."""
+        for stream in self._streams_of(rows):
+            yield from (one for one in (stream.where, stream.time) if one is not None)
+            yield from (column.expression for column in stream.columns)
+
+    def meaning(self, rows: str, expr: ir.Expr) -> str:
+        """Return what ``expr`` over rows of ``rows`` says, computed columns written out: equal for
+        expressions that are computed alike from a row of a source.
+        """
+        parts = [repr(expr)]
+        for name in sorted({node.name for node in walk(expr) if isinstance(node, ir.Column)}):
+            for stream in self._streams_of(rows):
+                parts += [
+                    f"{name} = {self.meaning(stream.base, column.expression)}"
+                    for column in stream.columns
+                    if column.name == name
+                ]
+        return "; ".join(parts)
+
+    def _streams_of(self, rows: str) -> Iterator[ir.Stream]:
+        if rows in self._streams:
+            yield self._streams[rows]
+            yield from self._streams_of(self._streams[rows].base)
+        elif rows in self._unions:
+            for member in self._unions[rows].members:
+                yield from self._streams_of(member)
+
     def source_row(self, source: ir.Source, values: Mapping[str, Any]) -> Row:
         """Return a row of a source or table as the engine keeps it (0 for the times of a static
         table).
@@ -118,10 +163,16 @@ class Rows:
             known = event + source.knowledge.delay
         return Row(values, event, known)
 
-    def order(self, rows: str, way: Way, row: Row) -> Order:
-        """Return the place of a row among those of its key: by e, key, place in a union."""
-        key = tuple(row.cells[name] for name in self.key_of(rows))
-        return row.event, key, way.places
+    def order(self, rows: str, place: int, row: Row) -> Order:
+        """Return what orders rows of one key: e, key, and the ``place`` of the row's way."""
+        return row.event, tuple(row.cells[name] for name in self.key_of(rows)), place
+
+
+def _reads_nothing(expr: ir.Expr) -> bool:
+    return not any(
+        isinstance(node, ir.TableLookup | ir.EntityLookup | ir.FeatureRef | ir.Aggregate)
+        for node in walk(expr)
+    )
 
 
 def through(way: Way, row: Row, scope_of: ScopeOf) -> Row | None:
@@ -169,7 +220,7 @@ def revised(source: ir.Source, rows: Sequence[Row]) -> list[Row]:
         revisions.sort(key=lambda row: (row.known, *(rank(row.cells[name]) for name in names)))
         for place, row in enumerate(revisions):
             following = revisions[place + 1 :]
-            until = following[0].known if following else _FOR_EVER
+            until = following[0].known if following else FOR_EVER
             gone = bool(source.deleted) and row.cells[source.deleted] is True
             if not gone and until > row.known:
                 found.append(Row(row.cells, row.event, row.known, until))

@@ -5,9 +5,6 @@ from __future__ import annotations
 from astrafs.builtins.aggregates import decay, distributions, moments, picks, totals
 from astrafs.builtins.spec import AggregateFunction
 
-SUM_LIMIT = 2.0**90
-"""Floats from here on do not enter exact sums; the run stops and names the row."""
-
 AGGREGATES: dict[str, AggregateFunction] = {
     row.name: row
     for row in (

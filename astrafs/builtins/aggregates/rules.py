@@ -9,28 +9,13 @@ from typing import Any
 
 from astrafs.builtins.rules import multiply_units
 from astrafs.builtins.spec import AggregateFunction, Constants, Mismatch, Signature, Types
-from astrafs.typesys import BOOL, FLOAT, INT, Kind, Type, decimal
+from astrafs.typesys import BOOL, FLOAT, INT, PLAIN, Kind, Type, decimal
 
 Rule = Callable[[Types, Constants], Signature]
 
 MOST_VALUES = 10_000
 """The longest list that an aggregate gives."""
 
-_PLAIN = frozenset(
-    {
-        Kind.INT,
-        Kind.FLOAT,
-        Kind.DECIMAL,
-        Kind.BOOL,
-        Kind.STRING,
-        Kind.BYTES,
-        Kind.TIMESTAMP,
-        Kind.DATE,
-        Kind.DURATION,
-        Kind.ENUM,
-        Kind.KEY,
-    }
-)
 _ORDERED = "a value that can be ordered (a number, string, timestamp, date or duration)"
 
 
@@ -69,7 +54,7 @@ def typed(
 
 def is_plain(type_: Type) -> bool:
     """Whether values of the type can be told apart and put in order: what `by` and lists take."""
-    return type_.kind in _PLAIN
+    return type_.kind in PLAIN
 
 
 def arity(types: Types, count: int, words: str) -> None:

@@ -11,24 +11,10 @@ from astrafs.builtins.rules import dimensionless, guarded, need, strict, unify
 from astrafs.builtins.scalars.lists import at, element, position_sql
 from astrafs.builtins.scalars.logic import MANY
 from astrafs.builtins.spec import Example, Function, Mismatch, Nulls, Signature
-from astrafs.typesys import BOOL, FLOAT, INT, STRING, Kind, Type, joined, list_of, map_of
+from astrafs.typesys import BOOL, FLOAT, INT, PLAIN, STRING, Kind, Type, joined, list_of, map_of
 
 Types = tuple[Type, ...]
 Values = tuple[Any, ...]
-
-MAP_KEYS = (
-    Kind.INT,
-    Kind.FLOAT,
-    Kind.DECIMAL,
-    Kind.BOOL,
-    Kind.STRING,
-    Kind.BYTES,
-    Kind.TIMESTAMP,
-    Kind.DATE,
-    Kind.DURATION,
-    Kind.ENUM,
-    Kind.KEY,
-)
 """What the keys of a map may be (an entity's key only if it has one part)."""
 _TEXT = (Kind.STRING, Kind.ENUM)
 
@@ -170,7 +156,7 @@ def _part(place: int) -> Callable[[Values, Types, Type], tuple[Any, ...]]:
 def _make_rule(types: Types, _constants: Values) -> Signature:
     key = element(types, 0, "a list of keys")
     value = element(types, 1, "a list of values")
-    if key.kind not in MAP_KEYS or (key.kind is Kind.KEY and len(key.parts) != 1):
+    if key.kind not in PLAIN or (key.kind is Kind.KEY and len(key.parts) != 1):
         raise Mismatch(0, "a list of plain values: no lists, maps or vectors")
     return strict(types, map_of(key.required(), value), maybe=True)
 

@@ -1,6 +1,8 @@
-"""Aggregates over kept rows: exact totals joined by the kernels that also finish the offline ones.
+"""Aggregates from the rows of one window, side by side, as Python values.
 
-Every function takes the rows of one window that take part, oldest first, as :class:`Taken`.
+Every aggregate has its meaning here in full; ``sweep`` computes most of them from prefix totals and
+positions instead, and equals this. Exact totals are finished by the kernels that also finish those
+of DuckDB. Every function takes the rows that take part, oldest first, as :class:`Taken`.
 """
 
 from __future__ import annotations
@@ -15,30 +17,53 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from astrafs.kernels import powers
 from astrafs.kernels.estimates import estimate, nearest_single
 from astrafs.kernels.exact import REST_BITS, finish_mean, finish_variance
+from astrafs.kernels.windows.edges import Window
 from astrafs.record import dataclass
 from astrafs.typesys import SECOND, Kind, Type
 from astrafs.values import correct, numbers
-from astrafs.values.errors import SUM_RANGE, ValueFailure
 from astrafs.values.sketch import INDEX_BITS, MOST_RANK, RANK_BITS
 
 GRID = 1 << REST_BITS
-_LIMIT = 2.0**90
 _PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """What an aggregate reads of every row, as places of columns: its inputs, the boolean ``where``
+    that lets rows take part, and the key ``by`` of a map.
+
+    A row with a null input takes no part unless ``keep_nulls``. With ``each`` the inputs are lists,
+    and every element takes part.
+    """
+
+    args: tuple[int, ...]
+    where: int | None = None
+    by: int | None = None
+    each: bool = False
+    keep_nulls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """What a call of an aggregate says besides its rows: constants, the types of its inputs and of
-    its result.
+    """One aggregate over one window: its constants, the types of its inputs (of an element with
+    ``each``) and of its result (of a map's value with ``by``, its key is ``by_type``), and what it
+    reads.
     """
 
     function: str
     constants: tuple[Any, ...]
     types: tuple[Type, ...]
     result: Type
+    input: Input
+    window: Window
+    by_type: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +81,129 @@ class Taken:
         return self.columns[0]
 
 
+class Lists:
+    """What takes part in an aggregate, as Python values: ``columns`` of inputs, their event times,
+    and the keys ``by`` of a map. ``starts`` says, for 0 to n rows, how many inputs they have (None:
+    one each).
+    """
+
+    __slots__ = ("by", "columns", "events", "starts", "totals")
+
+    def __init__(
+        self,
+        starts: Sequence[int] | None,
+        columns: tuple[Sequence[Any], ...],
+        events: Sequence[int],
+        by: Sequence[Any] | None,
+    ) -> None:
+        self.starts = starts
+        self.columns = columns
+        self.events = events
+        self.by = by
+        self.totals: dict[Any, list[int]] = {}
+
+    @classmethod
+    def of(cls, times: npt.NDArray[np.int64], columns: Sequence[pa.Array], read: Input) -> Lists:
+        """Return what takes part of whole columns."""
+        inputs = [listed(columns[one]) for one in read.args]
+        where = None if read.where is None else columns[read.where].to_pylist()
+        by = None if read.by is None else listed(columns[read.by])
+        return cls.taking(times.tolist(), inputs, where, by, read)
+
+    @classmethod
+    def taking(
+        cls,
+        events: Sequence[int],
+        inputs: Sequence[Sequence[Any]],
+        where: Sequence[bool | None] | None,
+        by: Sequence[Any] | None,
+        read: Input,
+    ) -> Lists:
+        """Return what takes part of the rows at ``events``."""
+        plain = where is None and by is None and not read.each
+        if plain and (read.keep_nulls or not any(None in column for column in inputs)):
+            return cls(None, tuple(inputs), events, None)
+        starts, taken, groups, found = [0], [], [], []
+        for place, event in enumerate(events):
+            cells = tuple(column[place] for column in inputs)
+            if where is None or where[place] is True:
+                for one in _elements(cells) if read.each else (cells,):
+                    if read.keep_nulls or None not in one:
+                        found.append(one)
+                        taken.append(event)
+                        groups.append(None if by is None else by[place])
+            starts.append(len(found))
+        made = tuple(zip(*found, strict=True)) if found else ((),) * len(inputs)
+        return cls(starts, made, taken, None if by is None else groups)
+
+    def bounds(self, low: int, high: int) -> tuple[int, int]:
+        """Return where the inputs of the rows ``low`` to ``high`` are."""
+        return (low, high) if self.starts is None else (self.starts[low], self.starts[high])
+
+    def joined(self, low: int, high: int, more: Lists) -> Lists:
+        """Return the inputs of the rows ``low`` to ``high``, with those of ``more`` after them."""
+        low, high = self.bounds(low, high)
+        columns = tuple(
+            [*column[low:high], *added]
+            for column, added in zip(self.columns, more.columns, strict=True)
+        )
+        by = None if self.by is None else [*self.by[low:high], *(more.by or ())]
+        return Lists(None, columns, [*self.events[low:high], *more.events], by)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes the values take."""
+        columns = len(self.columns) + 1 + (self.starts is not None) + (self.by is not None)
+        return 40 * (columns + len(self.totals)) * max(len(self.events), 1)
+
+    def value(self, call: Call, low: int, high: int, t: int) -> Any:
+        """Return the aggregate over the inputs of the rows ``low`` to ``high``."""
+        low, high = self.bounds(low, high)
+        columns = tuple(column[low:high] for column in self.columns)
+        events = self.events[low:high]
+        if self.by is None:
+            return compute(call, Taken(columns, events, high - low, t))
+        groups: dict[Any, list[int]] = {}
+        for place, key in enumerate(self.by[low:high]):
+            if key is not None:
+                groups.setdefault(key, []).append(place)
+        found = []
+        for key in sorted(groups):
+            places = groups[key]
+            part = tuple([column[place] for place in places] for column in columns)
+            taken = Taken(part, [events[place] for place in places], len(places), t)
+            found.append((key, compute(call, taken)))
+        return tuple(found)
+
+
+def _elements(cells: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
+    if None in cells:
+        return ()
+    longest = max(map(len, cells))
+    padded = ((*cell, *(None for _ in range(longest - len(cell)))) for cell in cells)
+    return list(zip(*padded, strict=True))
+
+
+def listed(column: pa.Array) -> list[Any]:
+    """Return a column as engine values."""
+    found: list[Any] = column.to_pylist()
+    return list(map(engine_value, found)) if pa.types.is_nested(column.type) else found
+
+
+def engine_value(value: Any) -> Any:
+    """Return what Arrow gives for a value of an engine type as engines know it: tuples for lists
+    and maps.
+    """
+    return tuple(map(engine_value, value)) if isinstance(value, list | tuple) else value
+
+
 def units_of(value: Any, type_: Type) -> int:
     """Return an input of an exact sum in whole units: a float in 2^-86 (to the nearest, ties to
     even), a decimal in its scale.
     """
     match value:
         case float():
-            if abs(value) >= _LIMIT:
-                raise ValueFailure(SUM_RANGE, "a float of 2^90 or more cannot enter an exact sum")
-            numerator, denominator = value.as_integer_ratio()
+            numerator, denominator = numbers.summable(value).as_integer_ratio()
             if denominator <= GRID:
                 return numerator * (GRID // denominator)
             return round(Fraction(numerator * GRID, denominator))
@@ -328,4 +467,4 @@ _FUNCTIONS: dict[str, Callable[[Call, Taken], Any]] = {
 }
 
 NAMES = frozenset(_FUNCTIONS)
-"""Every aggregate that can be served."""
+"""Every aggregate that windows can be swept for."""

@@ -1,0 +1,54 @@
+"""Killed processes lose nothing that they acknowledged; the long form is ``make crash``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from astrafs.online.stores import open_store
+from tests.crash import run
+from tests.redis_server import find_redis_server
+
+
+def _well(found: run.Found, kills: int) -> None:
+    assert found.problems() == 0, dict(found)
+    assert found["kills of writers"] + found["kills of the server"] >= kills
+    assert found["batches acknowledged"] > 0
+    assert found["answers compared"] > 0
+
+
+def test_killed_writers_of_sqlite_lose_nothing(tmp_path: Path) -> None:
+    _well(run.sqlite_rounds(tmp_path, Random(), 4), 4)
+
+
+def test_killed_writers_and_servers_of_redis_lose_nothing() -> None:
+    if find_redis_server() is None:
+        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    with run.redis_server() as server:
+        _well(run.redis_rounds(server, Random(), 3, 1), 4)
+
+
+def test_a_full_disk_is_refused_and_loses_nothing(tmp_path: Path) -> None:
+    rounds = run.Rounds(str(tmp_path / "store"), Random())
+    for room in (30_000, 150_000):
+        rounds.fill_disk(room)
+    assert rounds.found["refusals on a full disk"] == 2
+    assert rounds.found.problems() == 0, dict(rounds.found)
+
+
+def test_what_is_lost_is_seen(tmp_path: Path) -> None:
+    rounds = run.Rounds(str(tmp_path / "store"), Random(1))
+    rounds.kill_writers(1)
+    store = open_store(tmp_path / "store")
+    before = dict(store.scan(b""))
+    rounds.kill_writers(1)
+    assert rounds.found.problems() == 0
+    # The disk went back in time, as one does that acknowledges writes which it has not made.
+    now = dict(store.scan(b""))
+    store.write({key: before.get(key) for key in {*now, *before}})
+    store.close()
+    rounds.compare()
+    assert rounds.found["wrong answers"] > 0
+    assert rounds.found["acknowledged rows lost"] > 0
