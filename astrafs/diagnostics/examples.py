@@ -18,6 +18,7 @@ STAGES = {
     "08": "registry",
     "09": "runs, data and project files",
     "10": "online serving",
+    "11": "the HTTP server",
 }
 """What the first two digits of a code mean."""
 

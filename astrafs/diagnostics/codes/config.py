@@ -23,7 +23,9 @@ silence means a setting that does not hold. The keys are:
     [project]                      name, roots
     [sources."module.source"]      format, paths
     [env.NAME.sources."..."]       format, paths
-    [diagnostics]                  deny, warn, allow""",
+    [diagnostics]                  deny, warn, allow
+    [online]                       store, history
+    [serve]                        host, port, tokens and limits, see `astrafs serve --help`""",
     runtime=True,
 )
 WRONG_VALUE = Code(
@@ -69,6 +71,14 @@ UNKNOWN_SOURCE = Code(
     explain="""A `[sources."module.source"]` table of astrafs.toml says where a source is read, and
 no file of the project declares a source or table of that name. The name is qualified by its module,
 and must be quoted because it holds a point: `[sources."fraud.cards.transactions"]`.""",
+    runtime=True,
+)
+BAD_SETTING = Code(
+    "AFS0958",
+    "a setting of the server is out of range",
+    explain="""The settings under `[serve]` each have a range, and `access_log` is one of `text`,
+`json` and `off`. `astrafs serve --help` lists them; the options of the same names win over the
+file.""",
     runtime=True,
 )
 CANNOT_READ = Code(

@@ -72,8 +72,8 @@ argument it lists all of them.""",
 CANNOT_WRITE = Code(
     "AFS0018",
     "the output cannot be written",
-    explain="""The operating system refused to write: the directory is missing, its permissions do
-not allow it, or the disk is full. Nothing is left half-written.""",
+    explain="""The operating system refused to write there: the directory is missing, or its
+permissions do not allow it. Nothing is left half-written. (A full disk is AFS0917.)""",
     runtime=True,
 )
 NOT_EMPTY = Code(

@@ -36,3 +36,141 @@ ROW_CONFLICT = Code(
     "under its key is refused, unless the source has `revisions`.",
     runtime=True,
 )
+
+BAD_QUESTION = Code(
+    "AFS1020",
+    "a question does not fit the view",
+    "A view is asked for a key of its entity, or with the fields of its request, by their names and "
+    "in their types; `astrafs get VIEW --help` and the schema of the view say which. A field that "
+    "may be null can be left out.",
+    runtime=True,
+)
+
+REPLAY_REFUSED = Code(
+    "AFS1022",
+    "the history cannot be replayed into the store",
+    "A parity run sends every row of the sources to an online store, in the order in which they "
+    "became known. A store that is given for it must be empty: rows of another history are in the "
+    "way.",
+    runtime=True,
+)
+
+NOT_SERVED = Code(
+    "AFS1023",
+    "the store does not serve this view",
+    "A store is made for a set of views, and keeps rows for these alone. `astrafs online status` "
+    "says which they are; `astrafs online init` names others, and `astrafs online load` then reads "
+    "what they need and the store lacks.",
+    runtime=True,
+)
+
+UNKNOWN_SOURCE = Code(
+    "AFS1021",
+    "there is no such source",
+    "Rows are sent to a source or table of the project, by its qualified name such as "
+    "`fraud.cards.transactions`, or by its last part where only one is called so.",
+    runtime=True,
+)
+
+BAD_STORE_PLACE = Code(
+    "AFS1030",
+    "an online store cannot be there",
+    "A store is a directory, or a Redis database as `redis://host:6379/0?prefix=name` (`rediss://` "
+    "with TLS, `unix:///path` through a socket). A directory that `astrafs.toml` names relative to "
+    "the project must lie in the project, links followed; write an absolute path for another.",
+    runtime=True,
+)
+
+STORE_BUSY = Code(
+    "AFS1031",
+    "the online store is busy",
+    "Other processes kept the store locked, or changed the same entities over and over, for as "
+    "long as a call waits. Nothing of the call was kept. Sent again later, it works; if it often "
+    "does not, send larger batches from fewer processes.",
+    runtime=True,
+)
+
+STORE_UNREACHABLE = Code(
+    "AFS1032",
+    "the online store cannot be reached",
+    "The Redis server did not answer: it is not running, not at that address, or the connection was "
+    "lost. The next call connects anew. Of a write that was under way it is not known whether it "
+    "was kept, whole or not at all: send it again, rows that are there already count once.",
+    runtime=True,
+)
+
+STORE_FORGETS = Code(
+    "AFS1033",
+    "the Redis server may drop state",
+    "The server has a memory limit and a policy that evicts keys of its choice when it is reached. "
+    "Features would then be computed from what happens to be left. State is kept only on servers "
+    "with `maxmemory-policy noeviction` (or a `volatile-` policy, which spares it); when memory is "
+    "full these refuse writes, and nothing is lost.",
+    runtime=True,
+)
+
+NO_REDIS_LIBRARY = Code(
+    "AFS1034",
+    "the library for Redis is not installed",
+    "Stores in Redis need the Python library `redis`, which comes with `astrafs[redis]`.",
+    runtime=True,
+)
+
+BAD_JSON = Code(
+    "AFS1050",
+    "this is no valid JSON",
+    "JSON is read by the letter: UTF-8, every key once in an object, no NaN and no infinities, 64 "
+    "levels at most. Readers that let more pass disagree with one another about what was said.",
+    runtime=True,
+)
+
+BAD_FIELD = Code(
+    "AFS1051",
+    "a value is not of its field's type",
+    "A value must be one of the declared type without rounding or guessing. In JSON, integers "
+    "beyond 2^53 are strings of digits, decimals are strings (or numbers, read exactly), times are "
+    "ISO 8601 with an offset, durations are written as in a program (`1h30m`), bytes are base64, "
+    "lists and vectors arrays, maps objects.",
+    runtime=True,
+)
+
+UNKNOWN_FIELD = Code(
+    "AFS1052",
+    "there is no such field",
+    "Fields are those that are declared; a misspelt one must not be ignored in silence.",
+    runtime=True,
+)
+
+BAD_ARROW = Code(
+    "AFS1053",
+    "this is no valid Arrow data",
+    "Arrow data is checked in full before it is used: lengths, offsets, UTF-8. Data that breaks "
+    "off or does not hold what its header says is refused as a whole.",
+    runtime=True,
+)
+
+NOT_LOADED = Code(
+    "AFS1010",
+    "the online store does not hold what the program needs",
+    "A store keeps, per group of rows and key, what the features of the program read, from the time "
+    "from which it was loaded. Features over other rows, keys, conditions or inputs need more: "
+    "`astrafs online load` reads what is missing from the sources, and nothing else.",
+    runtime=True,
+)
+
+BELOW_FLOOR = Code(
+    "AFS1011",
+    "the question is older than what the store keeps",
+    "Rows that no window can reach any more are dropped as time goes on. From then on only questions "
+    "at the store's floor or later have answers; `astrafs backfill` answers older ones from the "
+    "sources.",
+    runtime=True,
+)
+
+CANNOT_SERVE = Code(
+    "AFS1054",
+    "a view cannot be served",
+    "A served value is computed from what is known when it is asked. A label is decided later than "
+    "its row, so a view with one belongs to training: `astrafs backfill` computes it.",
+    runtime=True,
+)

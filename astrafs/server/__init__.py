@@ -1,0 +1,1 @@
+"""The HTTP server over :class:`astrafs.online.service.Online`: a small ASGI application."""
