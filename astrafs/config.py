@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.model import Code, Diagnostic, Severity, Sink
 from astrafs.diagnostics.suggest import closest
 from astrafs.record import dataclass
+from astrafs.serving import LOG_FORMS, Serving, range_problem
 from astrafs.source import SourceFile, Span
 
 FILE_NAME = "astrafs.toml"
@@ -24,6 +25,7 @@ SIZE_LIMIT = 1 << 20
 MOST_DOTS = 1_000
 """In a line: far more than any path or key has."""
 ALL_WARNINGS = "warnings"
+_TABLES = ("project", "sources", "env", "diagnostics", "online", "serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Config:
 
     ``roots`` are the resolved directories under which source files may be read. ``sources`` maps
     qualified source names to overrides. ``file`` is the text of the project file, to show
-    diagnostics in.
+    diagnostics in. ``online`` is the place of the online store, as written; ``serving`` the
+    settings of the HTTP server. ``history`` is how far back online questions may be asked, in
+    microseconds; rows that no such question sees are dropped. None keeps everything.
     """
 
     root: Path
@@ -95,6 +99,9 @@ class Config:
     levels: Levels = Levels()
     env: str | None = None
     file: SourceFile | None = None
+    online: str | None = None
+    serving: Serving = Serving()
+    history: int | None = None
 
 
 def load_config(root: Path, env: str | None, sink: Sink) -> Config:
@@ -152,7 +159,9 @@ class _Reader:
             self.sink.emit(codes.NOT_TOML.at(Span(self.file.path, 0, 0), found))
             return default
         self.places = dict(_places(self.file))
-        self._only(document, (), ("project", "sources", "env", "diagnostics"))
+        self._only(document, (), _TABLES)
+        online = self._table(document, ("online",))
+        self._only(online, ("online",), ("store", "history"))
         project = self._table(document, ("project",))
         self._only(project, ("project",), ("name", "roots"))
         sources = self._sources(self._table(document, ("sources",)), ("sources",))
@@ -175,7 +184,64 @@ class _Reader:
             self._levels(self._table(document, ("diagnostics",))),
             env,
             self.file,
+            self._string(online, ("online", "store")),
+            self._serving(self._table(document, ("serve",))),
+            self._duration(online, ("online", "history")),
         )
+
+    def _duration(self, table: Mapping[str, Any], path: tuple[str, ...]) -> int | None:
+        text = self._string(table, path)
+        if text is None:
+            return None
+        from astrafs.syntax.literals import Literal, read_numeric  # few projects have one
+
+        found = read_numeric(text)
+        if isinstance(found, Literal) and found.type == "DURATION":
+            micros = int(found.value)
+            if micros > 0:
+                return micros
+        self.sink.emit(
+            codes.WRONG_VALUE.at(
+                self._place(path, text),
+                "no length of time",
+                title=f"`{path[-1]}` must be a duration",
+            ).help(f'write it as in a program: `{path[-1]} = "7d"` or `"1d12h"`')
+        )
+        return None
+
+    def _serving(self, table: Mapping[str, Any]) -> Serving:
+        self._only(table, ("serve",), tuple(one.name for one in fields(Serving)))
+        found: dict[str, Any] = {}
+        for one in fields(Serving):
+            path = ("serve", one.name)
+            value = table.get(one.name)
+            match one.default:
+                case str():
+                    value = self._string(table, path)
+                case tuple():
+                    value = self._strings(table, path)
+                case _ if value is not None:
+                    value = self._number(path, value, whole=isinstance(one.default, int))
+            if value is not None:
+                found[one.name] = value
+        form = found.get("access_log", "")
+        if form and form not in LOG_FORMS:
+            place = self._place(("serve", "access_log"), form)
+            unknown = codes.BAD_SETTING.at(place, f"`{form}` is no form of the log")
+            self.sink.emit(unknown.help(_choose(form, LOG_FORMS, "forms")))
+            del found["access_log"]
+        return Serving(**found)
+
+    def _number(self, path: tuple[str, ...], value: object, *, whole: bool) -> int | float | None:
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            self._wrong(path, value, "a whole number" if whole else "a number")
+            return None
+        problem = range_problem(path[-1], value)
+        if problem is not None:
+            found = codes.BAD_SETTING.at(self._place(path), "out of range", title=problem)
+            self.sink.emit(found)
+            return None
+        return value if whole else float(value)
 
     def _roots(self, project: Mapping[str, Any]) -> tuple[Path, ...]:
         path = ("project", "roots")
@@ -225,7 +291,12 @@ class _Reader:
                     ).help(_choose(kind, FORMATS, "formats"))
                 )
                 kind = ""
-            found[name] = SourceOverride(kind, self._strings(entry, (*here, "paths")) or ())
+            paths = self._strings(entry, (*here, "paths"))
+            if paths == ():  # it would be as if nothing had been said
+                place, title = self._place((*here, "paths")), "`paths` names no files"
+                problem = codes.WRONG_VALUE.at(place, "this list is empty", title=title)
+                self.sink.emit(problem.help("list its files, or leave the line out"))
+            found[name] = SourceOverride(kind, paths or ())
         return found
 
     def _table(

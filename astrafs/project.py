@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time as clocks
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from astrafs.workspace import open_workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from astrafs.online.service import Online
     from astrafs.runtime.backfill import Place, Report
     from astrafs.runtime.datasets import DatasetReport
     from astrafs.runtime.progress import Progress
     from astrafs.runtime.request import Request
-    from astrafs.runtime.times import Duration, Time
+    from astrafs.values.times import Duration, Time
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,24 @@ class Project:
         request = _request({"view": dataset, **locals()})
         return to_files(self._runnable(), self._place(), request, Path(output), format)
 
+    def open_online(
+        self,
+        store: str | Path | None = None,
+        *,
+        create: bool = False,
+        clock: Callable[[], int] | None = None,
+    ) -> Online:
+        """Open the online store at ``store`` for this project's views: ``get``, ``get_many``,
+        ``ingest``, ``load``, ``expire``. Close it, or use it as a context manager.
+
+        ``store`` is a directory or a URL (``redis://host:6379/0``); else the ``[online] store`` of
+        astrafs.toml, else ``.astrafs/online`` in the project. With ``create`` it is made where
+        there is none: ``load`` fills it from the sources, or ``ingest`` alone feeds it from the
+        first row on. ``clock`` gives the time of questions without one, as microseconds since 1970
+        in UTC; the system's unless given. Raises :class:`AstrafsError`.
+        """
+        return open_program(self.config, self._runnable(), store, create=create, clock=clock)
+
     def _runnable(self) -> Program:
         errors = tuple(found for found in self.diagnostics if found.is_error)
         if errors:
@@ -195,6 +215,34 @@ def load(path: str | Path, env: str | None = None) -> Project:
     if program is not None:
         check_overrides(config, program.bindings, sink)
     return Project(config, workspace.files, program, tuple(config.levels.apply(sink)))
+
+
+def open_program(
+    config: Config,
+    program: Program,
+    store: str | Path | None,
+    *,
+    create: bool = False,
+    clock: Callable[[], int] | None = None,
+) -> Online:
+    """Open the online store of a compiled program: see :meth:`Project.open_online`."""
+    from astrafs.online.service import Online
+    from astrafs.online.stores import open_store, place_of
+    from astrafs.runtime.answer import Place
+
+    given = None if store is None else str(store)
+    opened = open_store(place_of(config.root, given, config.online), create=create)
+    try:
+        place = Place(config.root, config.roots, config.sources)
+        return Online(program, opened, clock or _now, place, config.history)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _now() -> int:
+    """Return the time of the system's clock in microseconds since 1970, in UTC."""
+    return clocks.time_ns() // 1000
 
 
 def _request(given: Mapping[str, Any]) -> Request:

@@ -136,6 +136,23 @@ def unit_text(unit: Unit) -> str:
     return "*".join(over or ["1"]) + "".join(f"/{name}" for name in under)
 
 
+PLAIN = frozenset(
+    {
+        Kind.INT,
+        Kind.FLOAT,
+        Kind.DECIMAL,
+        Kind.BOOL,
+        Kind.STRING,
+        Kind.BYTES,
+        Kind.TIMESTAMP,
+        Kind.DATE,
+        Kind.DURATION,
+        Kind.ENUM,
+        Kind.KEY,
+    }
+)
+"""Kinds of single values: what maps may have as keys, and aggregates tell apart."""
+
 INT = Type(Kind.INT)
 FLOAT = Type(Kind.FLOAT)
 BOOL = Type(Kind.BOOL)

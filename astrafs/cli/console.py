@@ -83,9 +83,18 @@ def write(text: str) -> None:
     _put(sys.stdout, text)
 
 
-def _put(stream: TextIO, text: str) -> None:
+def write_bytes(data: bytes) -> None:
+    """Write a result that is no text to standard output."""
+    sys.stdout.flush()
+    _put(sys.stdout, data)
+
+
+def _put(stream: TextIO, text: str | bytes) -> None:
     try:
-        stream.write(text)
+        if isinstance(text, bytes):
+            stream.buffer.write(text)
+        else:
+            stream.write(text)
         stream.flush()
     except OSError as error:
         if stream is sys.stderr:  # there is nowhere to say so, and the exit code still tells
@@ -93,11 +102,10 @@ def _put(stream: TextIO, text: str) -> None:
             return
         if isinstance(error, BrokenPipeError):
             raise
-        reason = (error.strerror or str(error)).lower()
         close_quietly()
-        raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"standard output cannot be written: {reason}")
-        ) from None
+        from astrafs.refusals import refusal
+
+        raise refusal("standard output cannot be written", error) from None
 
 
 def tell(text: str) -> None:

@@ -19,6 +19,7 @@ from astrafs.config import FILE_NAME
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.refusals import refusal
 
 PROJECT = """\
 # The project file. `astrafs explain AFS0951` lists everything that may stand here.
@@ -107,10 +108,7 @@ def run(
     try:
         (root / "data").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise AstrafsError(
-            codes.CANNOT_WRITE.nowhere(f"`{root}` cannot be created: {reason}")
-        ) from None
+        raise refusal(f"`{root}` cannot be created", error) from None
     for name, text in files.items():
         if name != ".gitignore" or not (root / name).exists():
             replace_file(root / name, text)

@@ -12,3 +12,13 @@ EnvOption = Annotated[
         "--env", metavar="NAME", help="Use the sources of this environment in astrafs.toml."
     ),
 ]
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PLACE",
+        help="The online store: a directory or redis://...; else that of astrafs.toml, else "
+        ".astrafs/online.",
+    ),
+]

@@ -14,6 +14,7 @@ from astrafs.config import FILE_NAME as PROJECT_FILE
 from astrafs.diagnostics.codes import internal as codes
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.diagnostics.render.excerpt import Style
+from astrafs.refusals import refused
 from astrafs.source import SourceFile
 from astrafs.workspace import SUFFIX
 
@@ -49,21 +50,17 @@ def replace_file(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():
         _pour(path, text)
         return
-    try:
+    with refused(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise _refused(path, error) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except OSError as error:
-        _discard(name)
-        raise _refused(path, error) from None
+        with refused(path):
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+            Path(name).chmod(mode)
+            Path(name).replace(path)
     except BaseException:
         _discard(name)
         raise
@@ -71,11 +68,8 @@ def replace_file(path: Path, text: str) -> None:
 
 def _pour(path: Path, text: str) -> None:
     """Write into a device or pipe such as ``/dev/stdout``, which must not be replaced."""
-    try:
-        with path.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise _refused(path, error) from None
+    with refused(path), path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
 
 
 def _discard(name: str) -> None:
@@ -87,14 +81,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _refused(path: Path, error: OSError) -> AstrafsError:
-    reason = (error.strerror or str(error)).lower()
-    found = codes.CANNOT_WRITE.nowhere(f"`{path}` cannot be written: {reason}")
-    if not path.parent.is_dir():
-        found = found.help(f"create the directory `{path.parent}` first")
-    return AstrafsError(found)
 
 
 def unified_diff(file: SourceFile, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Pairs as written in options; times and durations are read by ``runtime.times``."""
+"""Pairs as written in options; times and durations are read by ``values.times``."""
 
 from __future__ import annotations
 

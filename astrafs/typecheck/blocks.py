@@ -12,8 +12,7 @@ from astrafs.diagnostics.words import LONGEST_LIST, count
 from astrafs.plan import ir
 from astrafs.plan.tree import Origin
 from astrafs.resolve.collect import suggest
-from astrafs.resolve.lookup import resolve_name
-from astrafs.resolve.symbols import ROWS, ModuleScope, SymbolKind
+from astrafs.resolve.symbols import ModuleScope
 from astrafs.source import Span
 from astrafs.syntax import ast
 from astrafs.typecheck import facts
@@ -29,6 +28,7 @@ from astrafs.typecheck.context import (
 from astrafs.typecheck.expressions import check_condition
 from astrafs.typecheck.requests import request_block
 from astrafs.typecheck.typed import stored
+from astrafs.typecheck.unions import event_schema
 from astrafs.typesys import Kind
 
 Keys = tuple[tuple[ir.Expr, ...], tuple[Origin, ...]]
@@ -100,20 +100,8 @@ def _check_without_rows(tree: ast.FeaturesDecl, env: Environment) -> bool:
 
 
 def _schema(ident: ast.Ident, scope: ModuleScope, env: Environment) -> RowSchema | None:
-    found = scope.find(ident.text)
-    if found is not None and found.kind is SymbolKind.TABLE:
-        env.sink.emit(
-            name_codes.WRONG_KIND.at(
-                ident.span,
-                "a table has states, not events",
-                title=f"`{ident.text}` is a table, and windows go over events",
-            )
-            .label(found.span, "declared here")
-            .help(f"look a value up with `{ident.text}[key].column`, or declare a `source`")
-        )
-        return None
-    symbol = resolve_name(scope, ident, ROWS, env.symbols, env.sink)
-    return None if symbol is None else env.schemas.get(symbol.qualified)
+    advice = f"look a value up with `{ident.text}[key].column`, or declare a `source`"
+    return event_schema(ident, scope, env, "windows go over events", advice)
 
 
 # --- which entity a row belongs to ----------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from astrafs.builtins.rules import multiply_units
-from astrafs.builtins.scalars.maps import MAP_KEYS
 from astrafs.builtins.scalars.vectors import MAX_LENGTH
 from astrafs.diagnostics.codes import types as codes
 from astrafs.diagnostics.model import Sink
@@ -13,7 +12,7 @@ from astrafs.resolve.symbols import ENTITIES, ModuleScope, SymbolKind, with_arti
 from astrafs.syntax import ast
 from astrafs.typecheck.context import Environment
 from astrafs.typecheck.foreign import TYPES, called_here
-from astrafs.typesys import ERROR, Kind, Type, Unit, list_of, map_of, vector_of
+from astrafs.typesys import ERROR, PLAIN, Kind, Type, Unit, list_of, map_of, vector_of
 
 MAX_PRECISION = 38
 _PLAIN = {
@@ -131,7 +130,7 @@ def _map(
     keys, values = _element(key, scope, env, sink), _element(value, scope, env, sink)
     if keys.is_error or values.is_error:
         return ERROR
-    if keys.nullable or keys.kind not in MAP_KEYS:
+    if keys.nullable or keys.kind not in PLAIN:
         what = "a key is never null" if keys.nullable else "its keys are plain values"
         sink.emit(
             codes.BAD_TYPE.at(key.span, what, title=f"a map has no keys of type `{keys}`").help(

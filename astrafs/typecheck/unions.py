@@ -19,16 +19,31 @@ MAX_MEMBERS = 200
 
 def member_schema(ident: ast.Ident, scope: ModuleScope, env: Environment) -> RowSchema | None:
     """Return the rows that a stream is made of; reports what has none."""
+    return event_schema(
+        ident,
+        scope,
+        env,
+        "a stream has events",
+        "declare the file as a `source` as well, with its own name",
+    )
+
+
+def event_schema(
+    ident: ast.Ident, scope: ModuleScope, env: Environment, wanted: str, advice: str
+) -> RowSchema | None:
+    """Return the rows of events that ``ident`` names; ``wanted`` and ``advice`` are for those who
+    name a table, which has none.
+    """
     found = scope.find(ident.text)
     if found is not None and found.kind is SymbolKind.TABLE:
         env.sink.emit(
             name_codes.WRONG_KIND.at(
                 ident.span,
                 "a table has states, not events",
-                title=f"`{found.name}` is a table, and a stream has events",
+                title=f"`{ident.text}` is a table, and {wanted}",
             )
             .label(found.span, "declared here")
-            .help("declare the file as a `source` as well, with its own name")
+            .help(advice)
         )
         return None
     symbol = resolve_name(scope, ident, ROWS, env.symbols, env.sink)

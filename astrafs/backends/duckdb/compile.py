@@ -47,6 +47,21 @@ def compile_view(
     return deeply(lambda: _compile(plan, view, outputs, mode))
 
 
+def compile_known_keys(plan: ir.Plan, view: str) -> Script:
+    """Compile the questions of ``view`` alone: every known key at each time of ``grid_times``, as
+    ``"@row"``, the keys by name and ``"@t"``. Raises :class:`NoKnownKeysError`.
+    """
+
+    def compiled() -> Script:
+        build = Builder(reachable(plan, view))
+        (chosen,) = build.plan.views
+        entity = build.entities[chosen.entity]
+        wanted = list(as_features(build, entity, chosen).values())
+        return finished(build, _known_keys(build, entity, wanted, grid=True))
+
+    return deeply(compiled)
+
+
 def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode) -> Script:
     chosen = _chosen(plan, view, outputs)
     pruned = reachable(replace(plan, views=(chosen,)), view)

@@ -39,6 +39,45 @@ def compile_dataset(plan: ir.Plan, name: str) -> DatasetScript:
     return deeply(lambda: _compile(plan, name))
 
 
+def compile_spine(plan: ir.Plan, name: str) -> DatasetScript:
+    """Compile only the spine of a dataset. Its result has ``"@row"``, ``"@t"``, the keys by the
+    names of the entity's, the row's own columns behind a ``=``, :data:`TEST` and :func:`immature`.
+    """
+    return deeply(lambda: _compile_spine(plan, name))
+
+
+def _compile_spine(plan: ir.Plan, name: str) -> DatasetScript:
+    pruned = reachable_by_dataset(plan, name)
+    (dataset,), (view,) = pruned.datasets, pruned.views
+    build = Builder(pruned)
+    spine, gap = _spine(build, dataset, build.entities[view.entity])
+    listed = [
+        f"({_mature(label)}) IS NOT TRUE AS {ident(immature(place))}"
+        for place, label in enumerate(dataset.labels)
+    ]
+    values = ",\n  ".join([*listed, f"{_test(dataset)} AS {ident(TEST)}"])
+    result = build.step(
+        "result",
+        f'SELECT * EXCLUDE ("@cutoff"),\n  {values}\nFROM {spine} s',
+        f"dataset {name}: which labels are decided",
+    )
+    return DatasetScript(finished(build, result, gap), gap)
+
+
+def _mature(label: ir.Label) -> str:
+    """SQL of whether a label of the spine's row ``s`` is decided."""
+    return " AND ".join(
+        [
+            f's."@t" + {label.horizon} <= s."@cutoff"',
+            *(f's.{ident(f"={known}")} <= s."@cutoff"' for known in label.known),
+        ]
+    )
+
+
+def _test(dataset: ir.Dataset) -> str:
+    return "FALSE" if dataset.test_from is None else f's."@t" >= {dataset.test_from}'
+
+
 def _compile(plan: ir.Plan, name: str) -> DatasetScript:
     pruned = reachable_by_dataset(plan, name)
     (dataset,) = pruned.datasets
@@ -62,17 +101,11 @@ def _compile(plan: ir.Plan, name: str) -> DatasetScript:
     listed = [f"s.{ident(f'={field.name}')} AS {ident(field.name)}" for field in dataset.columns]
     listed += [f"a.{ident(columns[made])} AS {ident(out)}" for out, made in wanted.items()]
     for place, label in enumerate(dataset.labels):
-        mature = " AND ".join(
-            [
-                f's."@t" + {label.horizon} <= s."@cutoff"',
-                *(f's.{ident(f"={known}")} <= s."@cutoff"' for known in label.known),
-            ]
-        )
+        mature = _mature(label)
         value = f"s.{ident(leaves[label.expression])}"
         listed.append(f"CASE WHEN {mature} THEN {value} END AS {ident(label.name)}")
         listed.append(f"({mature}) IS NOT TRUE AS {ident(immature(place))}")
-    test = "FALSE" if dataset.test_from is None else f's."@t" >= {dataset.test_from}'
-    values = ",\n  ".join([*listed, f"{test} AS {ident(TEST)}", 's."@t"'])
+    values = ",\n  ".join([*listed, f"{_test(dataset)} AS {ident(TEST)}", 's."@t"'])
     result = build.step(
         "result",
         f'SELECT s."@row",\n  {values}\nFROM {rows} s JOIN {answers}',

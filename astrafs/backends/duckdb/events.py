@@ -19,7 +19,7 @@ from astrafs.backends.duckdb.windows import (
     kept_per_question,
     session_stretches,
 )
-from astrafs.builtins.aggregates import AGGREGATES, SUM_LIMIT
+from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.spec import AggregateFunction, Class, Order
 from astrafs.plan import ir
 from astrafs.plan.text import window_text
@@ -27,6 +27,7 @@ from astrafs.plan.tree import conditions, walk
 from astrafs.record import dataclass
 from astrafs.typesys import Kind, Type
 from astrafs.values.errors import MARK, SUM_RANGE
+from astrafs.values.numbers import SUM_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

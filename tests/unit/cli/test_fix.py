@@ -149,6 +149,6 @@ def test_a_file_that_cannot_be_written_is_a_diagnostic(
 
     monkeypatch.setattr("astrafs.cli.output.tempfile.mkstemp", refuse)
     done = cli("fix")
-    assert done.code == 2
-    assert "error[AFS0018]" in done.err
+    assert done.code == 1
+    assert "error[AFS0917]" in done.err
     assert (project / "a.afs").read_text() == WRONG

@@ -137,7 +137,8 @@ TRANSACTIONS = {COUNT, RATIO, LAST, RATE, LOOKUP}
         ("shop.transactions", {"time": "seen_at"}, TRANSACTIONS),
         ("shop.transactions", {"key": ("note",)}, TRANSACTIONS),
         ("shop.transactions", {"ahead": True}, TRANSACTIONS),
-        ("shop.fx_rates", {"max_age": None}, {RATIO}),
+        ("shop.fx_rates", {"max_age": 1}, {RATIO}),
+        ("shop.fx_rates", {"max_age": None}, set()),  # the stricter age of the lookup holds
         ("shop.fx_rates", {"knowledge": ir.Delay(5)}, {RATIO}),
     ],
 )
