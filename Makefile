@@ -19,7 +19,7 @@ export PYTHONHASHSEED ?= random
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- setting up -----------------------------------------------------------------------------------
 
@@ -74,6 +74,12 @@ lint: setup
 parity: setup ## Compare the reference and DuckDB bit for bit on N= generated programs (SEED=).
 	@"$(BIN)/python" -m tests.parity.run --programs $(N) --seed $(SEED) --jobs $(WORKERS)
 
+.PHONY: flights-parity
+flights-parity: N = 20000
+flights-parity: setup ## Replay a year of flights into an online store; compare N= answers with a backfill (SEED=).
+	@test -e features/flights/data/flights.parquet || "$(BIN)/python" features/flights/prepare.py
+	@"$(BIN)/astrafs" parity --project features/flights --sample $(N) --seed $(SEED)
+
 .PHONY: planted
 planted: setup ## Show that the parity harness finds planted bugs, all of them in turn (long).
 	@"$(BIN)/python" -m tests.parity.planted
@@ -88,12 +94,24 @@ crash: N = 200
 crash: setup ## Kill N= processes that write to online stores, and count what is lost (SEED=).
 	@"$(BIN)/python" -m tests.crash.run --kills $(N) --seed $(SEED)
 
+.PHONY: schemathesis
+schemathesis: N = 20000
+schemathesis: setup ## Send N= requests made from the OpenAPI document to a server (SEED=).
+	@"$(BIN)/python" -m pip install --quiet --editable '.[bench]'
+	@"$(BIN)/python" -m tests.abuse.openapi_requests --requests $(N) --seed $(SEED)
+
 .PHONY: bench
 bench: setup ## Measure backfills and checks against alternatives in the same run.
 	@"$(BIN)/python" -m tests.bench.check_scale
 	@"$(BIN)/python" -m tests.bench.backfill_1m
 	@test -e features/flights/data/spine.parquet || "$(BIN)/python" features/flights/prepare.py
 	@"$(BIN)/python" -m tests.bench.flights_full
+
+.PHONY: bench-feast
+bench-feast: setup ## Compare lookups with Feast's SDK, which gets an environment of its own.
+	@test -x "$(VENV)-feast/bin/python" || "$(BIN)/python" -m venv "$(VENV)-feast"
+	@"$(VENV)-feast/bin/python" -m pip install --quiet 'feast[redis]==0.67.*'
+	@"$(BIN)/python" -m tests.bench.online_feast --feast "$(VENV)-feast/bin/python"
 
 .PHONY: golden
 golden: setup ## Rewrite the expected blocks of the golden files; read the diff before you commit it.
@@ -112,6 +130,6 @@ fmt: setup ## Format the Python files and the .afs files.
 
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too.
-	rm -rf "$(VENV)" build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf "$(VENV)" "$(VENV)-feast" build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf features/*/data features/*/out
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

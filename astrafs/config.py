@@ -220,8 +220,9 @@ class _Reader:
                     value = self._string(table, path)
                 case tuple():
                     value = self._strings(table, path)
-                case _ if value is not None:
-                    value = self._number(path, value, whole=isinstance(one.default, int))
+                case _:
+                    whole = isinstance(one.default, int)
+                    value = None if value is None else self._number(path, value, whole=whole)
             if value is not None:
                 found[one.name] = value
         form = found.get("access_log", "")

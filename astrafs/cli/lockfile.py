@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,18 +41,25 @@ _PATIENCE = 60.0
 """Seconds to wait for another writer."""
 
 
-def load_lock(root: Path) -> Lock:
-    """Return the lock of the project at ``root``, an empty one where there is none.
+def load_lock(root: Path, *, join: bool = False) -> Lock:
+    """Return the lock of the project at ``root``, an empty one where there is none; with ``join``
+    that of both sides of a merge.
 
     Raises :class:`AstrafsError` where it cannot be read.
     """
     try:
-        return read_lock((root / FILE_NAME).read_text("utf-8"))
+        return read_lock((root / FILE_NAME).read_text("utf-8"), join=join)
     except FileNotFoundError:
         return EMPTY
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise AstrafsError(codes.BAD_LOCK_FILE.nowhere().note(str(reason).lower())) from None
+
+
+def engines() -> tuple[str, ...]:
+    """Return the engines that compute here, with their versions."""
+    found = ((name, metadata.version(name)) for name in ("duckdb", "pyarrow"))
+    return tuple(f"{name} {version}" for name, version in found)
 
 
 def lock_bytes(root: Path) -> bytes | None:

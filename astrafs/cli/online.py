@@ -126,7 +126,7 @@ def _init(
     from astrafs.online.engine import Engine
     from astrafs.online.layout import Layout
     from astrafs.online.manifest import change_manifest, read_manifest
-    from astrafs.online.served import chosen_views, restricted, unservable
+    from astrafs.online.served import chosen_views, restricted
 
     views = chosen_views(program, names)
     store = _opened(config, place, create=True)
@@ -142,11 +142,6 @@ def _init(
         return console.OK
     console.write(f"the store serves {_counted(len(views), 'view')}: {', '.join(views)}\n")
     console.write(f"{durability}\n")
-    if not names:
-        for one in program.plan.views:
-            problem = unservable(program, one)
-            if problem is not None:
-                console.tell(f"not {one.name}: {problem.title}")
     console.tell("next: `astrafs online load --as-of T`")
     return console.OK
 

@@ -30,7 +30,7 @@ def deliver(text: str, output: Path | None) -> None:
 
 def refuse_sources(path: Path) -> None:
     """Raise where ``path`` is what people write by hand, and a result would replace it."""
-    from astrafs.cli.lockfile import FILE_NAME as LOCK_FILE  # it writes through this module
+    from astrafs.registry.lock import FILE_NAME as LOCK_FILE
 
     by_hand = path.suffix == SUFFIX or path.name in (PROJECT_FILE, LOCK_FILE)
     if by_hand and path.exists():

@@ -34,7 +34,7 @@ MEMORY = "memory"
 @console.command
 def run(
     view: Annotated[
-        str, typer.Argument(help="The view; else every view of the project.", show_default=False)
+        str, typer.Argument(help="The view; else all that can be served.", show_default=False)
     ] = "",
     sample: Annotated[
         int, typer.Option("--sample", metavar="N", min=1, help="How many questions to ask.")
@@ -73,11 +73,13 @@ def run(
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
+    from astrafs.online.served import chosen_views
     from astrafs.parity.run import Sampling, run_parity
     from astrafs.plan.find import find_view
     from astrafs.runtime.answer import Place
 
-    views = [find_view(program.plan, view)] if view else list(program.plan.views)
+    names = chosen_views(program, (view,) if view else ())
+    views = [find_view(program.plan, name) for name in names]
     config = compiled.config
     place = Place(config.root, config.roots, config.sources)
     try:

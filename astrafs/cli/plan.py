@@ -24,6 +24,7 @@ from astrafs.source import Span
 from astrafs.workspace import find_root
 
 if TYPE_CHECKING:
+    from astrafs.cli.estimate import Estimate
     from astrafs.plan import ir
     from astrafs.plan.program import Program
     from astrafs.registry.compare import Change, Comparison
@@ -60,9 +61,14 @@ def run(
     if program is None:
         return console.PROBLEMS
     found = compare_with_lock(compiled, program)
+    sizes = None
     if not no_data:
         found = tried_on_data(compiled, program, found)
-    console.write(shown_as(program.plan, found, form))
+        if found.recompute.features:
+            from astrafs.cli.estimate import estimate
+
+            sizes = estimate(compiled, program, found)
+    console.write(shown_as(program.plan, found, form, sizes))
     return console.PROBLEMS if exit_code and not found.is_same else console.OK
 
 
@@ -78,7 +84,7 @@ def apply(
     """
     from astrafs.cli import lockfile
     from astrafs.registry.definitions import define, write_definition
-    from astrafs.registry.lock import write_lock
+    from astrafs.registry.lock import FILE_NAME, write_lock
 
     root = find_root(Path(path))
     before = lockfile.lock_bytes(root)
@@ -108,7 +114,7 @@ def apply(
             if not locked.ended and not lockfile.is_kept(root, locked.kept_as)
         }
         lockfile.save(root, lock, texts)
-    console.write(f"wrote {lockfile.FILE_NAME}\n")
+    console.write(f"wrote {FILE_NAME}\n")
     return console.OK
 
 
@@ -128,7 +134,7 @@ def _acceptable(path: str, env: str | None) -> _Found | None:
     program = usable_program(compiled)
     if program is None:
         return None
-    found = compare_with_lock(compiled, program)
+    found = compare_with_lock(compiled, program, join=True)
     changed = changed_meanings(found, _places(program))
     if changed:
         console.report(changed, compiled.files)
@@ -138,8 +144,10 @@ def _acceptable(path: str, env: str | None) -> _Found | None:
     return _Found(program, found)
 
 
-def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
-    """Compare the plan of a project with its lock file."""
+def compare_with_lock(compiled: Compiled, program: Program, *, join: bool = False) -> Comparison:
+    """Compare the plan of a project with its lock file; with ``join``, with both sides of a merge
+    that is a conflict there.
+    """
     from astrafs.cli import lockfile
     from astrafs.registry.compare import compare
 
@@ -147,10 +155,11 @@ def compare_with_lock(compiled: Compiled, program: Program) -> Comparison:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     with no_collection():
         return compare(
-            lockfile.load_lock(root),
+            lockfile.load_lock(root, join=join),
             program.plan,
             today,
             lambda locked: lockfile.recall(root, locked.kept_as),
+            lockfile.engines(),
         )
 
 
@@ -234,23 +243,34 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def shown_as(plan: ir.Plan, found: Comparison, form: PlanFormat) -> str:
+@dataclass(frozen=True, slots=True)
+class _Follows:
+    """What follows from a comparison besides what it says itself."""
+
+    states: Sequence[StateChange]
+    sizes: Estimate | None
+
+
+def shown_as(
+    plan: ir.Plan, found: Comparison, form: PlanFormat, sizes: Estimate | None = None
+) -> str:
     """Return a comparison of ``plan`` in the form that was asked for."""
     states: Sequence[StateChange] = ()
     if any(not change.stays for change in found.changes):
         from astrafs.cli.state import state_changes
 
         states = state_changes(plan, found)
+    more = _Follows(states, sizes)
     match form:
         case PlanFormat.TEXT:
-            return _text(found, states)
+            return _text(found, more)
         case PlanFormat.MARKDOWN:
-            return _markdown(found, states)
+            return _markdown(found, more)
         case PlanFormat.JSON:
-            return json.dumps(_data(found, states), indent=2, ensure_ascii=False) + "\n"
+            return json.dumps(_data(found, more), indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(found: Comparison, states: Sequence[StateChange]) -> str:
+def _text(found: Comparison, more: _Follows) -> str:
     lines: list[str] = []
     shown: dict[tuple[str, ...], str] = {}
     for change in found.changes:
@@ -267,16 +287,16 @@ def _text(found: Comparison, states: Sequence[StateChange]) -> str:
             lines.append(f"    with the same lines as {first}")
         if change.readers:
             lines.append(f"    read by {_listed(change.readers)}")
-    lines += _follows(found, states)
+    lines += _follows(found, more)
     lines.append(_counts(found))
     return "\n".join(lines) + "\n"
 
 
-def _follows(found: Comparison, states: Sequence[StateChange]) -> list[str]:
+def _follows(found: Comparison, more: _Follows) -> list[str]:
     """Return lines on what follows from the changes; none where nothing does."""
     if found.is_same:
         return []
-    lines = []
+    states, lines = more.states, []
     for state in states[:_LISTED]:
         read = f" ({_listed(state.columns)})" if state.columns else ""
         by = f" by {state.by}" if state.by else ""
@@ -298,7 +318,21 @@ def _follows(found: Comparison, states: Sequence[StateChange]) -> list[str]:
         lines.append(f"to recompute: and {len(again.views) - _LISTED} more views")
     if again.datasets:
         lines.append(f"to recompute: dataset {_listed(again.datasets)}")
+    if more.sizes is not None:
+        lines += [
+            f"to recompute: at most {one.rows:,} rows of dataset {one.dataset}, {one.columns} of"
+            f" {console.count(one.of, 'column')}"
+            for one in more.sizes.writes[:_LISTED]
+        ]
+        lines += [
+            f"to read: about {console.count(one.rows, 'row')} of {one.source} ({_bytes(one.size)})"
+            for one in more.sizes.reads[:_LISTED]
+        ]
     return lines
+
+
+def _bytes(size: int) -> str:
+    return f"{size / (1 << 20):,.1f} MB" if size >= 1 << 20 else f"{max(1, size >> 10):,} KB"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -314,7 +348,7 @@ def _counts(found: Comparison) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in order if name in counts) or "no features"
 
 
-def _markdown(found: Comparison, states: Sequence[StateChange]) -> str:
+def _markdown(found: Comparison, more: _Follows) -> str:
     lines = ["| feature | verdict | why | read by |", "|---|---|---|---|"]
     for change in found.changes:
         if change.verdict == "identical":
@@ -322,11 +356,11 @@ def _markdown(found: Comparison, states: Sequence[StateChange]) -> str:
         why = "<br>".join((*change.reasons, *(f"`{line}`" for line in change.diff)))
         cells = (f"`{change.feature}`", change.verdict, why, _listed(change.readers))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    follows = [f"- {line}" for line in _follows(found, states)]
+    follows = [f"- {line}" for line in _follows(found, more)]
     return "\n".join((*lines, "", *follows, *([""] if follows else []), _counts(found))) + "\n"
 
 
-def _data(found: Comparison, states: Sequence[StateChange]) -> dict[str, Any]:
+def _data(found: Comparison, more: _Follows) -> dict[str, Any]:
     again = found.recompute
     return {
         "changes": [_change_data(change) for change in found.changes],
@@ -337,7 +371,7 @@ def _data(found: Comparison, states: Sequence[StateChange]) -> dict[str, Any]:
                 "what": state.what,
                 "columns": list(state.columns),
             }
-            for state in states
+            for state in more.states
         ],
         "recompute": {
             "features": [str(feature) for feature in again.features],
@@ -346,7 +380,22 @@ def _data(found: Comparison, states: Sequence[StateChange]) -> dict[str, Any]:
                 for view, columns, of in again.views
             ],
             "datasets": list(again.datasets),
+            **_sizes_data(more.sizes),
         },
+    }
+
+
+def _sizes_data(sizes: Estimate | None) -> dict[str, Any]:
+    if sizes is None:
+        return {}
+    return {
+        "reads": [
+            {"source": one.source, "rows": one.rows, "bytes": one.size} for one in sizes.reads
+        ],
+        "writes": [
+            {"dataset": one.dataset, "columns": one.columns, "of": one.of, "rows": one.rows}
+            for one in sizes.writes
+        ],
     }
 
 

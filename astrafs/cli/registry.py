@@ -134,11 +134,12 @@ def show(
 
 def _lock(project: str) -> Lock:
     from astrafs.cli import lockfile
+    from astrafs.registry.lock import FILE_NAME
 
     root = find_root(Path(project))
-    if not (root / lockfile.FILE_NAME).exists():
+    if not (root / FILE_NAME).exists():
         raise AstrafsError(
-            usage.MISSING_FILE.nowhere(f"there is no {lockfile.FILE_NAME} in {root}").help(
+            usage.MISSING_FILE.nowhere(f"there is no {FILE_NAME} in {root}").help(
                 "`astrafs apply` writes it"
             )
         )

@@ -127,7 +127,10 @@ def run(
         return console.USAGE
     from astrafs.online.stores import place_of
     from astrafs.server.listening import bind
+    from astrafs.server.tokens import Tokens
 
+    if named is not None:
+        Tokens(named)  # what is wrong with the file is told before anything is begun
     try:
         listener = bind(settings.host, settings.port)
     except AstrafsError as error:

@@ -95,7 +95,8 @@ def _joined(some: tuple[_N, ...], others: tuple[_N, ...]) -> tuple[_N, ...] | No
     found = {one.name: one for one in some}
     for other in others:
         one = found.setdefault(other.name, other)
-        if isinstance(one, ir.Stream | ir.Union) and isinstance(other, type(one)):
+        if isinstance(one, ir.Stream | ir.Union):
+            assert isinstance(other, ir.Stream | ir.Union)
             columns = {column.name: column for column in one.columns}
             for column in other.columns:
                 if columns.setdefault(column.name, column) != column:

@@ -77,12 +77,13 @@ def restorer(type_: Type) -> Callable[[Any], Any] | None:
 
 
 class BlockForm:
-    """How rows of a local group lie in a block: event time (``@e``), knowledge time (``@k``, unless a
-    constant delay gives it), the place in a union (``@w``), the key columns that order rows of one
-    time (``@0``, ...), and each expression that aggregates read, by a name that says what it means.
+    """How rows of a local group lie in a block: event time (``@e``), knowledge time (``@k``, unless
+    a constant delay gives it), the key columns that order rows of one time (``@0``, ...), the place
+    in a union (``@w``), and each expression that aggregates read, by a name that says what it
+    means.
 
-    A block is a version, the digest of its columns, a checksum, and one Arrow record batch. What the
-    digest stands for is in the store, so that blocks with other columns can be read too.
+    A block is a version, the digest of its columns, a checksum, and one Arrow record batch. What
+    the digest stands for is in the store, so that blocks with other columns can be read too.
     """
 
     def __init__(self, shape: Shape, columns: Sequence[str]) -> None:
@@ -101,8 +102,7 @@ class BlockForm:
             fields.append(pa.field("@w", pa.int64(), False))
             self._ordered.append("@w")
         fields += [
-            pa.field(name, type_)
-            for name, type_ in zip(columns, shape.column_types, strict=True)
+            pa.field(name, type_) for name, type_ in zip(columns, shape.column_types, strict=True)
         ]
         self.schema = pa.schema(fields)
         self.digest = schema_digest(self.schema)
@@ -142,9 +142,7 @@ class BlockForm:
 
     def orders(self, batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
         """Return what orders the rows of a block."""
-        return list(
-            zip(*(batch.column(name).to_pylist() for name in self._ordered), strict=True)
-        )
+        return list(zip(*(batch.column(name).to_pylist() for name in self._ordered), strict=True))
 
     def order(self, row: Placed) -> tuple[Any, ...]:
         """Return what orders a row among those of a block."""
@@ -159,7 +157,7 @@ class BlockForm:
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """Return a block as bytes."""
-        data = batch.serialize().to_pybytes()
+        data: bytes = batch.serialize().to_pybytes()
         return BLOCK_VERSION + self.digest + zlib.crc32(data).to_bytes(4) + data
 
     def decode(self, data: bytes, schema_of: Callable[[bytes], pa.Schema]) -> pa.RecordBatch:
@@ -251,7 +249,9 @@ def read_schema(data: bytes | None) -> pa.Schema:
 
 def damaged(what: str) -> AstrafsError:
     """Return the refusal of state that is not what was written."""
-    return AstrafsError(codes.STORE_FAILED.nowhere("state in the store is damaged").note(what[:200]))
+    return AstrafsError(
+        codes.STORE_FAILED.nowhere("state in the store is damaged").note(what[:200])
+    )
 
 
 def key_bytes(parts: Sequence[Any]) -> bytes:

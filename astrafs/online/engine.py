@@ -19,7 +19,7 @@ from astrafs.kernels.windows.slices import Call, Lists, listed
 from astrafs.online.expressions import Evaluator, Key, Scope, compile_expression
 from astrafs.online.groups import Group, Shape
 from astrafs.online.rows import Rows, through
-from astrafs.online.segments import Row, Segment
+from astrafs.online.segments import Row
 from astrafs.plan import ir
 from astrafs.plan.tree import walk
 from astrafs.record import dataclass
@@ -27,10 +27,27 @@ from astrafs.values import numbers
 from astrafs.values.errors import ValueFailure
 
 
+class Held(Protocol):
+    """The rows of a group that belong to one key. Of ``large`` ones not all are at hand."""
+
+    @property
+    def large(self) -> bool: ...
+
+    def one(self, sweep: Sweep, t: int, as_of: int) -> list[Any]:
+        """Return the values of a sweep at ``t``, of the rows known by ``as_of``."""
+        ...
+
+    def at(self, t: int, as_of: int) -> Frame:
+        """Return rows that hold every one visible at ``t`` among those known by ``as_of``, and what
+        is needed to leave out the others.
+        """
+        ...
+
+
 class Kept(Protocol):
     """Where rows are kept. Everything that it gives is known by the cutoff K of the questions."""
 
-    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Segment | None]:
+    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> Sequence[Held | None]:
         """Return the rows of a group that belong to each of ``keys`` (None where there are none):
         at least those that windows at ``since`` or later may hold.
         """
@@ -263,18 +280,27 @@ class Session:
             names = [part.name for part in entity.keys]
             parts = [names.index(name) for name in asked.match]
             keys = [tuple(key[part] for part in parts) for key in keys]
-        return asked.sweep.stacked(self._frames(asked.shape, keys, times), times)
+        held = self._held(asked.shape, keys, min(times, default=0))
+        nothing = asked.shape.nothing
+        pairs = [(held.get(key) or nothing, t) for key, t in zip(keys, times, strict=True)]
+        return asked.sweep.stacked(
+            [None if one.large else one.at(t, self.as_of) for one, t in pairs],
+            times,
+            lambda at: pairs[at][0].one(asked.sweep, pairs[at][1], self.as_of),
+        )
 
-    def _frames(self, shape: Shape, keys: Sequence[Key], times: Sequence[int]) -> list[Frame]:
+    def _held(self, shape: Shape, keys: Sequence[Key], since: int) -> dict[Key, Held | None]:
+        """Return the rows of each different key; a key with a null has none."""
         different = [key for key in dict.fromkeys(keys) if None not in key]
-        since = min(times, default=0)
         found = self.kept.segments(shape, different, since) if different else []
-        segments = dict(zip(different, found, strict=True))
-        frames = []
-        for key, t in zip(keys, times, strict=True):
-            segment = segments.get(key)
-            frames.append(shape.empty if segment is None else segment.at(t, self.as_of))
-        return frames
+        return dict(zip(different, found, strict=True))
+
+    def _one(self, shape: Shape, key: Key, t: int) -> Held:
+        """Return the rows of one key."""
+        if None in key:
+            return shape.nothing
+        (found,) = self.kept.segments(shape, (key,), t)
+        return shape.nothing if found is None else found
 
     def _prefilled(
         self,
@@ -341,8 +367,8 @@ class Session:
         if values is None:
             asked = scope.root.asked[slot]
             key = tuple([scope.cells[name] for name in (asked.match or scope.cells)])
-            (frame,) = self._frames(asked.shape, (key,), (scope.t,))
-            values = scope.values[slot] = asked.sweep.one(frame, scope.t)
+            held = self._one(asked.shape, key, scope.t)
+            values = scope.values[slot] = held.one(asked.sweep, scope.t, self.as_of)
         value = values[place]
         if value.__class__ is ValueFailure:
             raise value
@@ -358,7 +384,7 @@ class Session:
         """Return the value with the request itself as the newest row of the window."""
         found = self.engine.aggregate(node)
         key = tuple(scope.cells[name] for name in (node.match or scope.cells))
-        (frame,) = self._frames(found.shape, (key,), (scope.t,))
+        frame = self._one(found.shape, key, scope.t).at(scope.t, self.as_of)
         (low,), (high,) = found.sweep.edges.one(frame, scope.t)
         lists = frame.lists(found.call.input)
         if None in key:
@@ -391,4 +417,3 @@ def _cleaned(value: Any) -> Any:
             return tuple(map(_cleaned, value))
         case _:
             return value
-

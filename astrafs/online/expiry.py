@@ -8,6 +8,7 @@ from astrafs.online.heads import Block, Head
 from astrafs.online.layout import Layout, block_key
 from astrafs.online.manifest import Manifest, change_manifest, read_manifest
 from astrafs.online.store import Store
+from astrafs.online.tiles import tile_key
 from astrafs.record import dataclass
 
 _TRIES = 20
@@ -69,6 +70,8 @@ def _drop(store: Store, place: bytes, oldest: int) -> list[Block]:
             block_key(place, block.number): None for block in gone
         }
         changes[place] = head.replaced(left).data() if left else None
+        if not left:
+            changes[tile_key(place)] = None
         if store.write(changes, {place: data}):
             return gone
     return []
@@ -101,7 +104,7 @@ def forget(store: Store, layout: Layout) -> int:
     known.update(layout.names.values())
     stale = (
         (place, data)
-        for kind in (b"h", b"b")
+        for kind in (b"h", b"b", b"c")
         for place, data in store.scan(kind)
         if place[1 : 1 + _NAME] not in known
     )

@@ -18,6 +18,7 @@ from astrafs.online.expressions import Evaluator, Key
 from astrafs.online.rows import Rows, ScopeOf, Way, through
 from astrafs.online.segments import FOR_EVER, Row, Segment
 from astrafs.plan import ir
+from astrafs.plan.tree import walk
 from astrafs.record import dataclass
 from astrafs.typesys import Kind, Type
 from astrafs.values.calendar import longest
@@ -127,6 +128,18 @@ class Shape:
         return all(map(self._rows.alone, [self.group.rows] * len(exprs), exprs))
 
     @cached_property
+    def placing(self) -> frozenset[type[ir.Expr]]:
+        """The kinds of lookups that decide to which key a row belongs."""
+        group = self.group
+        exprs = (*group.keys, *(() if group.where is None else (group.where,)))
+        return frozenset(
+            type(node)
+            for expr in self._rows.placing(group.rows, exprs)
+            for node in walk(expr)
+            if isinstance(node, ir.TableLookup | ir.EntityLookup)
+        )
+
+    @cached_property
     def everything(self) -> Sweep:
         """All aggregates of the group, for what must be known of its rows."""
         return Sweep(tuple(dict.fromkeys(self._calls)))
@@ -227,11 +240,17 @@ class Shape:
         """No rows."""
         return Frame(np.zeros(0, dtype=np.int64), self.arrays(()))
 
+    @cached_property
+    def nothing(self) -> Segment:
+        """The rows of a key that has none."""
+        return Segment(self.empty)
+
     def arrays(self, cells: Sequence[Sequence[Any]]) -> list[pa.Array]:
         """Return columns of rows given as the values of their columns."""
         columns = list(zip(*cells, strict=True)) if cells else [()] * len(self.exprs)
         return [
-            pa.array(column, type_) for column, type_ in zip(columns, self.column_types, strict=True)
+            pa.array(column, type_)
+            for column, type_ in zip(columns, self.column_types, strict=True)
         ]
 
     @cached_property
@@ -270,4 +289,3 @@ def window_reach(window: ir.Window) -> int | None:
             return longest(unit, zone)
         case ir.SinceWindow() | ir.SessionWindow():
             return None
-

@@ -55,14 +55,14 @@ class Head:
                 )
             return cls(stamp, tuple(Block(*one) for one in _BLOCK.iter_unpack(data[_START.size :])))
         except struct.error:
-            raise AstrafsError(codes.STORE_FAILED.nowhere("state in the store is damaged")) from None
+            raise AstrafsError(
+                codes.STORE_FAILED.nowhere("state in the store is damaged")
+            ) from None
 
     def data(self) -> bytes:
         """Return the head as bytes."""
         parts = [
-            _BLOCK.pack(
-                one.way, one.number, one.rows, one.stamp, one.first, one.last, one.known
-            )
+            _BLOCK.pack(one.way, one.number, one.rows, one.stamp, one.first, one.last, one.known)
             for one in self.blocks
         ]
         return _START.pack(_VERSION, self.stamp) + b"".join(parts)
@@ -75,3 +75,8 @@ class Head:
     def replaced(self, blocks: Sequence[Block]) -> Head:
         """Return the next head, with other blocks."""
         return Head(self.stamp + 1, tuple(blocks))
+
+
+def head_size(blocks: int) -> int:
+    """Return the bytes of a head with so many blocks."""
+    return _START.size + blocks * _BLOCK.size

@@ -199,10 +199,9 @@ def _local(found: Zone) -> Reader:
     """Return what reads times with an offset, or local ones of a zone."""
 
     def read(value: Any, place: str) -> int | None:
-        if type(value) is not str or not _LOCAL.fullmatch(value):
-            return instant(value, place)
-        micros = instant(f"{value}Z", place)
-        return None if micros is None else found.to_instant(micros)
+        local = type(value) is str and _LOCAL.fullmatch(value)
+        micros: int | None = instant(f"{value}Z" if local else value, place)
+        return found.to_instant(micros) if local and micros is not None else micros
 
     instant = reader(TIMESTAMP.optional())
     return read

@@ -8,31 +8,30 @@ key, and reading applies streams, conditions and keys again.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from astrafs.diagnostics.codes import online as codes
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels.windows import Frame
+from astrafs.kernels.windows import Frame, Sweep
 from astrafs.online.blocks import damaged, read_schema
+from astrafs.online.cache import SegmentCache
 from astrafs.online.engine import Session
 from astrafs.online.expressions import Key
 from astrafs.online.groups import Shape
-from astrafs.online.heads import Block, Head
+from astrafs.online.heads import Block, Head, head_size
 from astrafs.online.layout import Layout, block_key
 from astrafs.online.manifest import PLACE, Manifest
 from astrafs.online.rows import rank, revised
 from astrafs.online.segments import Row, Segment
 from astrafs.online.store import Readable
+from astrafs.online.tiles import FEW_BLOCKS, Tiled, tile_key
 from astrafs.record import dataclass
 
-CACHE_BYTES = 256 << 20
 _TRIES = 50
+_FEW_BYTES = head_size(FEW_BLOCKS)
 
 Reads = dict[bytes, bytes | None]
 
@@ -52,51 +51,8 @@ class _Cached:
     def nbytes(self) -> int:
         """About the bytes that it takes."""
         entries = sum(len(key) + len(value or b"") for key, value in self.reads.items())
-        return entries + self.segment.nbytes + sum(one.nbytes for one in self.blocks.values())
-
-
-class SegmentCache:
-    """What was read of a store, the least recently used dropped first; bounded by bytes, shared by
-    the threads of a process.
-    """
-
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[bytes, list[Any]] = OrderedDict()
-        self._bytes = 0
-        self._guard = threading.Lock()
-        self.schemas: dict[bytes, pa.Schema] = {}
-        self.manifest = (b"", Manifest())
-
-    def get(self, key: bytes) -> Any:
-        """Return what is remembered under ``key``."""
-        with self._guard:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
-            entry[2] += 1
-            # Segments grow as questions come: they are weighed again after the first, then rarely.
-            again = entry[2] & (entry[2] - 1) == 0
-            found = entry[0]
-        if again:
-            self._weigh(key, found)
-        return found
-
-    def put(self, key: bytes, found: Any) -> None:
-        """Remember ``found``, which has ``nbytes``."""
-        self._weigh(key, found)
-
-    def _weigh(self, key: bytes, found: Any) -> None:
-        size = int(found.nbytes)
-        with self._guard:
-            entry = self._entries.pop(key, None)
-            hits = 0 if entry is None or entry[0] is not found else entry[2]
-            self._bytes += size - (0 if entry is None else entry[1])
-            self._entries[key] = [found, size, hits]
-            while self._bytes > self._limit and len(self._entries) > 1:
-                _, (_, dropped, _) = self._entries.popitem(last=False)
-                self._bytes -= dropped
+        blocks: int = sum(one.nbytes for one in self.blocks.values())
+        return entries + self.segment.nbytes + blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +134,21 @@ class StoredRows:
 
     # --- segments
 
-    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Segment | None]:
+    def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Held | None]:
         """Return the rows of a group that belong to each of ``keys``: at least those that windows
         at ``since`` or later may hold.
         """
         places = [self._layout.head_key(shape, key) for key in keys]
         *heads, self._floor = self._get([*places, PLACE])
-        found: dict[bytes, Segment | None] = {}
+        found: dict[bytes, Held | None] = {}
         missing: list[tuple[Key, bytes, bytes]] = []
         floor = None if shape.reach is None else since - shape.reach
         for key, place, head in zip(keys, places, heads, strict=True):
             if head is None:
                 found[place] = None
+                continue
+            if shape.local and len(head) > _FEW_BYTES:
+                found[place] = Large(self, shape, place, head, floor)
                 continue
             known = self._cached(place, head, floor)
             if known is None:
@@ -197,7 +156,8 @@ class StoredRows:
             else:
                 found[place] = known
         if missing and shape.local:
-            self._read_columns(shape, missing, floor, found)
+            asked: dict[bytes, bytes | None] = {place: head for _, place, head in missing}
+            found.update(self._read_columns(shape, asked, floor))
         else:
             for key, place, head in missing:
                 found[place] = self._read_rows(shape, key, place, head)
@@ -250,12 +210,11 @@ class StoredRows:
     def _read_columns(
         self,
         shape: Shape,
-        missing: Sequence[tuple[Key, bytes, bytes]],
+        waiting: dict[bytes, bytes | None],
         floor: int | None,
-        found: dict[bytes, Segment | None],
-    ) -> None:
+    ) -> dict[bytes, Segment | None]:
         """Read segments of a local group, all of them at once."""
-        waiting: dict[bytes, bytes | None] = {place: head for _, place, head in missing}
+        found: dict[bytes, Segment | None] = {}
         for _ in range(_TRIES):
             plans: dict[bytes, tuple[bytes, list[Block]]] = {}
             heads: dict[bytes, list[Block]] = {}
@@ -271,13 +230,12 @@ class StoredRows:
                 needed = [one for one in blocks if (one.number, one.stamp) not in held[place]]
                 plans[place] = (data, needed)
             read, changed = self._blocks(plans)
-            for place, data in read.items():
+            for place, parts in read.items():
                 head, needed = plans[place]
+                form = self._layout.forms[shape]
                 new = {
-                    (block.number, block.stamp): self._layout.forms[shape].decode(
-                        one, self.schema_of
-                    )
-                    for block, one in zip(needed, data, strict=True)
+                    (block.number, block.stamp): form.decode(one, self.schema_of)
+                    for block, one in zip(needed, parts, strict=True)
                 }
                 batches = {
                     (block.number, block.stamp): new.get((block.number, block.stamp))
@@ -286,16 +244,17 @@ class StoredRows:
                 }
                 whole = len(batches) == len(Head.read(head).blocks)
                 segment = Segment(
-                    self._frame(shape, list(batches.values())), floor=None if whole else floor
+                    self.frame(shape, list(batches.values())), floor=None if whole else floor
                 )
                 self._cache.put(place, _Cached({place: head}, segment, batches, None))
                 found[place] = segment
             if not changed:
-                return
+                return found
             waiting = dict(changed)
         raise _busy()
 
-    def _frame(self, shape: Shape, batches: Sequence[pa.RecordBatch]) -> Frame:
+    def frame(self, shape: Shape, batches: Sequence[pa.RecordBatch]) -> Frame:
+        """Return the rows of blocks, in their order."""
         form = self._layout.forms[shape]
 
         def column(name: str) -> pa.Array:
@@ -318,6 +277,45 @@ class StoredRows:
             (data,) = self._store.get((b"s" + name,))
             found = self._cache.schemas[name] = read_schema(data)
         return found
+
+    # --- keys with very many rows
+
+    def tiled(self, shape: Shape, place: bytes, head: bytes) -> Tiled:
+        """Return what is known of the blocks of a head, unread."""
+        known: _CachedTiled | None = self._cache.get(tile_key(place))
+        if known is None or known.head != head:
+            (data,) = self._store.get((tile_key(place),))
+            tiled = Tiled(self._layout.forms[shape], Head.read(head).blocks, data)
+            known = _CachedTiled(head, tiled)
+            self._cache.put(tile_key(place), known)
+        return known.tiled
+
+    def load(
+        self, shape: Shape, place: bytes, head: bytes, blocks: Sequence[Block]
+    ) -> list[pa.RecordBatch] | None:
+        """Return blocks of a head; None where the head has changed meanwhile."""
+        names = [b"%b@%d" % (block_key(place, one.number), one.stamp) for one in blocks]
+        held = [self._cache.get(name) for name in names]
+        needed = [block for block, one in zip(blocks, held, strict=True) if one is None]
+        if needed:
+            read, changed = self._blocks({place: (head, needed)})
+            if changed:
+                return None
+            new = iter(read[place])
+            for at, name in enumerate(names):
+                if held[at] is None:
+                    held[at] = self._layout.forms[shape].decode(next(new), self.schema_of)
+                    self._cache.put(name, held[at])
+        return held
+
+    def whole(self, shape: Shape, place: bytes, head: bytes, floor: int | None) -> Segment:
+        """Return all rows of a key that windows can reach."""
+        known = self._cached(place, head, floor)
+        if known is None:
+            known = self._read_columns(shape, {place: head}, floor)[place]
+        return Segment(shape.empty) if known is None else known
+
+    # --- groups that are not local
 
     def _read_rows(self, shape: Shape, key: Key, place: bytes, head: bytes) -> Segment | None:
         """Read a segment of a group that is not local: rows of sources, taken their way again."""
@@ -391,6 +389,55 @@ class StoredRows:
         ]
         rows.sort(key=lambda row: (row.event, row.known, *(rank(row.cells[n]) for n in names)))
         return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedTiled:
+    """What is known of the blocks of a head."""
+
+    head: bytes
+    tiled: Tiled
+
+    @property
+    def nbytes(self) -> int:
+        return self.tiled.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """The rows of a key that has very many: answered from tiles where that can be."""
+
+    rows: StoredRows
+    shape: Shape
+    place: bytes
+    head: bytes
+    floor: int | None
+
+    @property
+    def large(self) -> bool:
+        """Whether not all rows are at hand."""
+        return True
+
+    def one(self, sweep: Sweep, t: int, as_of: int) -> list[Any]:
+        """Return the values of a sweep at ``t``."""
+        if t <= as_of:
+            tiled = self.rows.tiled(self.shape, self.place, self.head)
+            found = tiled.one(
+                sweep,
+                t,
+                lambda blocks: self.rows.load(self.shape, self.place, self.head, blocks),
+                lambda batches: self.rows.frame(self.shape, batches),
+            )
+            if found is not None:
+                return found
+        return sweep.one(self.at(t, as_of), t)
+
+    def at(self, t: int, as_of: int) -> Frame:
+        """Return all rows as a frame (see ``Segment.at``)."""
+        return self.rows.whole(self.shape, self.place, self.head, self.floor).at(t, as_of)
+
+
+Held = Segment | Large
 
 
 def _from(blocks: Sequence[Block], floor: int | None) -> list[Block]:

@@ -1,8 +1,9 @@
 """What a store must keep for a plan: its groups and tables by name, and which source feeds which.
 
-Entries of a store: ``h`` the head of a key's blocks, ``b`` a block, ``t`` a changelog's rows of a key,
-``r`` what is known of a row (to know what came twice), ``v`` the revisions of an event, ``k`` the keys
-that revisions went to, ``s`` the columns of blocks by their digest.
+Entries of a store: ``h`` the head of a key's blocks, ``b`` a block, ``c`` the tiles of many blocks,
+``t`` a changelog's rows of a key, ``w`` until when they decided where rows go, ``r`` what is known
+of a row (to know what came twice), ``v`` the revisions of an event, ``k`` the keys that these went
+to, ``s`` the columns of blocks by their digest, ``m`` the manifest.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from hashlib import blake2b
+from itertools import count
 
+from astrafs.diagnostics.codes import online as codes
+from astrafs.diagnostics.model import Diagnostic
 from astrafs.online.blocks import BlockForm, Codec, key_bytes
 from astrafs.online.engine import Engine
 from astrafs.online.expressions import Key
@@ -82,7 +86,9 @@ class Layout:
         for name, one in sorted(held.items()):
             if one.rows == needed.rows and set(needed.columns) <= set(one.columns):
                 return bytes.fromhex(name)
-        return digest(needed.rows, *sorted(needed.columns))
+        # A group that lost columns keeps its name: what is loaded anew gets another.
+        names = (digest(needed.rows, *sorted(needed.columns), str(turn)) for turn in count())
+        return next(name for name in names if name.hex() not in held)
 
     def held(self, shape: Shape) -> Held:
         """Return what the plan needs of a group."""
@@ -132,11 +138,31 @@ class Layout:
             if feature.label:
                 continue
             for node in walk(feature.expression):
-                shape = self.engine.aggregate(node).shape if isinstance(node, ir.Aggregate) else None
+                shape = (
+                    self.engine.aggregate(node).shape if isinstance(node, ir.Aggregate) else None
+                )
                 looked = node.table if isinstance(node, ir.TableLookup) else None
                 if shape in shapes or looked in tables:
                     found.append(feature.id)
                     break
+        return tuple(found)
+
+    def refusals(self) -> tuple[Diagnostic, ...]:
+        """Return why a store cannot be kept for the plan, if it cannot.
+
+        Where a row goes is decided when it comes. What a table says is then held fast (a row of the
+        table that would have changed it is refused), values of other entities cannot be.
+        """
+        found = []
+        for shape in self.shapes:
+            if ir.EntityLookup in shape.placing:
+                names = self.features((shape,), ())
+                shown = ", ".join(f"`{name}`" for name in names[:5])
+                found.append(
+                    codes.PLACED_BY_FEATURE.nowhere(
+                        f"the rows of {shown} belong to keys that a feature of another entity gives"
+                    ).help("take the key from a column of the row, or from a table")
+                )
         return tuple(found)
 
     # --- places in a store
@@ -148,6 +174,10 @@ class Layout:
     def table_key(self, table: str, key: Key) -> bytes:
         """Return the place of a changelog's rows of a key."""
         return b"t" + self._row_names[table] + key_bytes(key)
+
+    def mark_key(self, place: bytes) -> bytes:
+        """Return the place of the latest event that rows of a table decided where to put."""
+        return b"w" + place[1:]
 
     def row_key(self, source: str, key: Key) -> bytes:
         """Return the place of what is known of a row."""

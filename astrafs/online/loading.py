@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from astrafs.backends.duckdb.names import ident
-from astrafs.diagnostics.model import Diagnostic
+from astrafs.diagnostics.codes import ALL
+from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.online.engine import Engine
 from astrafs.online.given import cells
 from astrafs.online.groups import Shape
 from astrafs.online.layout import Layout, digest
 from astrafs.online.manifest import change_manifest, read_manifest
-from astrafs.online.passes import Orders, Pass
+from astrafs.online.statements import Statement, statement
 from astrafs.online.store import Store
 from astrafs.online.writer import Writer
 from astrafs.plan import ir, tree
@@ -32,10 +36,13 @@ from astrafs.runtime.paths import InputFile, check_unchanged
 from astrafs.runtime.progress import Progress, Silent
 from astrafs.runtime.session import Session
 from astrafs.runtime.sources import SourceReader
+from astrafs.typesys import Type
+from astrafs.values.errors import ValueFailure
+from astrafs.values.numbers import SUM_LIMIT
 
 BATCH_ROWS = 20_000
 MEMORY = "1GB"
-_FEW_KEYS = BATCH_ROWS // 50
+COLUMN_ROWS = 50_000
 _MOST_SHOWN = 20
 _MARK = b"l"
 """The kind of the entries that say how far a load has come."""
@@ -121,7 +128,7 @@ class _Loader:
     def _source(self, name: str, as_of: int, shapes: Sequence[Shape], tally: _Tally) -> None:
         source = self._layout.engine.source(name)
         format_, files = source_files(self._program, self._place, name)
-        mark = _MARK + digest("source", name, *(self._layout.names[one].hex() for one in shapes))
+        mark = self._mark("source", name, shapes)
         state = _state(as_of, files)
         if self._store.get((mark,)) == [state.encode()]:
             return
@@ -139,57 +146,128 @@ class _Loader:
             )
             total = reader.load([column.name for column in source.columns])
             tally.rows[name] = total
-            for one in self._passes(session, reader, shapes):
-                self._run(session, reader, one, total, state, tally)
+            statements = self._statements(session, reader, shapes)
+            rest = tuple(shape for shape in shapes if shape not in statements)
+            self._rows(session, reader, rest, total, state, tally)
+            for shape, one in statements.items():
+                self._columns(session, reader, shape, one, state)
         check_unchanged(files, self._place.root)
         self._store.write({mark: state.encode()})
 
-    def _passes(
+    def _statements(
         self, session: Session, reader: SourceReader, shapes: Sequence[Shape]
-    ) -> tuple[Pass, ...]:
-        source = reader.source
-        orders = Orders(self._program.plan, source)
-        keyed = {}
-        for shape, _, way in self._layout.ways.get(source.name, ()):
-            found = orders.keyed(shape, way) if shape in shapes else None
-            if found is not None and found[1]:
-                keyed[shape] = found[1]
-        distinct = {}
-        for key in dict.fromkeys(keyed.values()):
-            query = f"SELECT approx_count_distinct(hash({', '.join(key)})) FROM {reader.relation}"
-            distinct[key] = session.rows(query, f"reading source {source.name}")[0][0]
-        return orders.passes(shapes, keyed, distinct, _FEW_KEYS)
+    ) -> dict[Shape, Statement]:
+        """Return the groups whose columns are read by SQL. Where a stream breaks its contract, rows
+        are taken one by one: that says which.
+        """
+        found = {}
+        for shape in shapes:
+            one = statement(self._program.plan, shape, self._layout.columns(shape))
+            if one is not None:
+                query = f"SELECT 1 FROM {reader.relation} WHERE {one.broken} LIMIT 1"
+                if one.broken == "FALSE" or not session.rows(query, _doing(reader)):
+                    found[shape] = one
+        return found
 
-    def _run(
+    def _rows(
         self,
         session: Session,
         reader: SourceReader,
-        one: Pass,
+        shapes: tuple[Shape, ...],
         total: int,
         state: str,
         tally: _Tally,
     ) -> None:
+        """Note every row, and put it into the table that the source may be and into ``shapes``."""
         source = reader.source
         names = [ident(column.name) for column in source.columns]
+        # By time, so that a batch goes to few blocks; in an order that is the same again.
+        order = ('"@e"', *(ident(name) for name in source.key), '"@k"')
         # Rows of a table or revisions may differ in any column.
-        order = (*one.order, *(names if source.table or source.revisions else ()))
-        named = (self._layout.names[shape].hex() for shape in one.shapes)
-        mark = _MARK + digest("pass", source.name, *order, *named)
+        order += tuple(names) if source.table or source.revisions else ()
+        mark = self._mark("rows", source.name, shapes)
         done = _done(self._store.get((mark,))[0], state)
         query = (
             f"SELECT {', '.join(names)} FROM {reader.relation}"
             f" ORDER BY {', '.join(dict.fromkeys(order))} OFFSET {done}"
         )
-        doing = f"reading source {source.name}"
-        for batch in session.stream(query, doing, BATCH_ROWS):
-            self._progress.step(done + 1, total, f"{source.name} {one.name}")
+        for batch in session.stream(query, _doing(reader), BATCH_ROWS):
+            self._progress.step(done + 1, total, f"rows of {source.name}")
             done += batch.num_rows
-            text = json.dumps({"state": state, "rows": done})
-            found = self._writer.load(
-                source.name, _rows(source, batch), one.shapes, {mark: text.encode()}
-            )
+            marks = {mark: _text(state, done)}
+            found = self._writer.load(source.name, _rows(source, batch), shapes, marks)
             tally.conflicts += len(found.refused)
             tally.refused += [why for _, why in found.refused][: _MOST_SHOWN - len(tally.refused)]
+
+    def _columns(
+        self, session: Session, reader: SourceReader, shape: Shape, one: Statement, state: str
+    ) -> None:
+        """Put the columns of a local group into its blocks, key by key."""
+        mark = self._mark("columns", reader.source.name, (shape,))
+        done = _done(self._store.get((mark,))[0], state)
+        counted = f"SELECT count(*) FROM {reader.relation} WHERE {one.takes}"
+        total = int(session.rows(counted, _doing(reader))[0][0])
+        schema = self._layout.forms[shape].schema
+        types = [part.type for part in shape.group.keys]
+        query = one.query(reader.relation, done)
+        for batch in session.stream(query, _doing(reader), COLUMN_ROWS):
+            self._progress.step(done + 1, total, f"{shape.group.rows}, columns by key")
+            done += batch.num_rows
+            rows = pa.RecordBatch.from_arrays(
+                [batch.column(field.name).cast(field.type) for field in schema], schema=schema
+            )
+            _judge(shape, rows)
+            keys = [batch.column(f"@key{place}") for place in range(len(types))]
+            runs = [
+                (self._layout.head_key(shape, key), start, stop)
+                for key, start, stop in _runs(keys, types, batch.num_rows)
+            ]
+            self._writer.load_columns(shape, rows, runs, {mark: _text(state, done)})
+
+    def _mark(self, kind: str, source: str, shapes: Sequence[Shape]) -> bytes:
+        return _MARK + digest(kind, source, *(self._layout.names[one].hex() for one in shapes))
+
+
+def _doing(reader: SourceReader) -> str:
+    return f"reading source {reader.source.name}"
+
+
+def _judge(shape: Shape, rows: pa.RecordBatch) -> None:
+    """Raise :class:`AstrafsError` where a value cannot enter an exact sum that it is of."""
+    large = False
+    for column in rows.columns:
+        flat = column
+        while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
+            flat = flat.flatten()
+        if pa.types.is_floating(flat.type):
+            most = pc.max(pc.abs(flat)).as_py()
+            large = large or (most is not None and most >= SUM_LIMIT)
+    if large:
+        names = [field.name for field in rows.schema if not field.name.startswith("@")]
+        columns = [
+            cells(rows.column(name), expr.type)
+            for name, expr in zip(names, shape.exprs, strict=True)
+        ]
+        try:
+            for row in zip(*columns, strict=True):
+                shape.judge(row)
+        except ValueFailure as failure:
+            raise AstrafsError(ALL[failure.code].nowhere(failure.message)) from None
+
+
+def _runs(
+    keys: Sequence[pa.Array], types: Sequence[Type], rows: int
+) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+    """Yield each key of rows that come by key, and from where to where its rows are."""
+    changes = np.zeros(max(rows - 1, 0), dtype=bool)
+    for column in keys:
+        changes |= np.asarray(pc.not_equal(column.slice(1), column.slice(0, rows - 1)))
+    starts = [0, *(int(at) + 1 for at in np.flatnonzero(changes))]
+    firsts = [
+        cells(column.take(pa.array(starts)), t) for column, t in zip(keys, types, strict=True)
+    ]
+    values = list(zip(*firsts, strict=True)) if firsts else [()]
+    yield from zip(values, starts, [*starts[1:], rows], strict=True)
 
 
 def _rows(source: ir.Source, batch: pa.RecordBatch) -> list[dict[str, object]]:
@@ -198,6 +276,10 @@ def _rows(source: ir.Source, batch: pa.RecordBatch) -> list[dict[str, object]]:
     ]
     names = [column.name for column in source.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _text(state: str, rows: int) -> bytes:
+    return json.dumps({"state": state, "rows": rows}).encode()
 
 
 def _state(as_of: int, files: Sequence[InputFile]) -> str:

@@ -27,8 +27,8 @@ _SHOWN = 5
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What is in a store. ``groups`` gives, by the name of each loaded group, what is kept of it;
-    ``tables`` the names of the changelogs. ``as_of`` is the latest time of loading, ``floor`` the oldest time that can be asked
-    (microseconds; None: any).
+    ``tables`` the names of the changelogs. ``as_of`` is the latest time of loading, ``floor`` the
+    oldest time that can be asked (microseconds; None: any).
     """
 
     views: tuple[str, ...] = ()
@@ -83,11 +83,11 @@ class Manifest:
     def lacks(self, layout: Layout) -> Lacking:
         """Return what a program needs that is not here."""
         shapes = tuple(
-            shape
-            for shape in layout.shapes
-            if layout.names[shape].hex() not in self.groups
+            shape for shape in layout.shapes if layout.names[shape].hex() not in self.groups
         )
-        tables = tuple(name for name in layout.tables if layout.tables[name].hex() not in self.tables)
+        tables = tuple(
+            name for name in layout.tables if layout.tables[name].hex() not in self.tables
+        )
         return Lacking(shapes, tables)
 
     def judge(self, layout: Layout) -> None:
@@ -176,4 +176,6 @@ def change_manifest(store: Store, change: Callable[[Manifest], Manifest]) -> Man
         made = change(Manifest.read(data))
         if made.data() == data or store.write({PLACE: made.data()}, {PLACE: data}):
             return made
-    raise AstrafsError(codes.STORE_BUSY.nowhere("others kept changing what the store says of itself"))
+    raise AstrafsError(
+        codes.STORE_BUSY.nowhere("others kept changing what the store says of itself")
+    )

@@ -34,7 +34,8 @@ class Memory:
         self.session: Session = engine.ask(self, as_of)
 
     def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Segment | None]:
-        """Return the rows of a group that belong to each of ``keys``, all of them."""
+        """Return the rows of a group that belong to each of ``keys``: all, whatever ``since``."""
+        del since
         if shape not in self._segments:
             self._segments[shape] = self._index(shape)
         rows = self._segments[shape]
@@ -66,8 +67,6 @@ class Memory:
                     order = self._rows.order(shape.group.rows, place, row)
                     found.setdefault(key, []).append((order, row))
         return {
-            key: shape.segment(
-                [row for _, row in sorted(rows, key=lambda pair: pair[0])], scope_of
-            )
+            key: shape.segment([row for _, row in sorted(rows, key=lambda pair: pair[0])], scope_of)
             for key, rows in found.items()
         }

@@ -130,6 +130,23 @@ class Rows:
             yield from (one for one in (stream.where, stream.time) if one is not None)
             yield from (column.expression for column in stream.columns)
 
+    def placing(self, rows: str, exprs: Sequence[ir.Expr]) -> Iterator[ir.Expr]:
+        """Yield what decides whether and when a row is one of ``rows``, and the values of
+        ``exprs`` over it, computed columns included.
+        """
+        for stream in self._streams_of(rows):
+            conditions = [one for one in (stream.where, stream.time) if one is not None]
+            yield from self._written_out(stream.base, conditions)
+        yield from self._written_out(rows, exprs)
+
+    def _written_out(self, rows: str, exprs: Sequence[ir.Expr]) -> Iterator[ir.Expr]:
+        yield from exprs
+        used = {node.name for one in exprs for node in walk(one) if isinstance(node, ir.Column)}
+        for stream in self._streams_of(rows):
+            columns = [one.expression for one in stream.columns if one.name in used]
+            if columns:
+                yield from self._written_out(stream.base, columns)
+
     def meaning(self, rows: str, expr: ir.Expr) -> str:
         """Return what ``expr`` over rows of ``rows`` says, computed columns written out: equal for
         expressions that are computed alike from a row of a source.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from astrafs.kernels.windows import Frame
+from astrafs.kernels.windows import Frame, Sweep
 from astrafs.record import dataclass
 
 FOR_EVER = 2**63 - 1
@@ -46,6 +46,15 @@ class Segment:
         self.floor = floor
         self._whole = frame if frame.known is None else Frame(frame.times, frame.columns)
         self._seen: OrderedDict[int, Frame] = OrderedDict()
+
+    @property
+    def large(self) -> bool:
+        """Whether not all rows are at hand."""
+        return False
+
+    def one(self, sweep: Sweep, t: int, as_of: int) -> list[Any]:
+        """Return the values of a sweep at ``t``."""
+        return sweep.one(self.at(t, as_of), t)
 
     def at(self, t: int, as_of: int) -> Frame:
         """Return rows that hold every one visible at ``t`` among those known by ``as_of``, and what

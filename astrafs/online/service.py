@@ -6,7 +6,7 @@ through it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -17,27 +17,28 @@ from astrafs.diagnostics.codes import online as codes
 from astrafs.diagnostics.codes import run as run_codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.suggest import closest
+from astrafs.online.cache import SegmentCache
 from astrafs.online.engine import Engine, Session
 from astrafs.online.expiry import Expired, expire
 from astrafs.online.given import cells, engine_column
 from astrafs.online.history import History
 from astrafs.online.ingesting import Intake
-from astrafs.online.kept import SegmentCache, StoredRows
+from astrafs.online.kept import StoredRows
 from astrafs.online.layout import Layout
 from astrafs.online.manifest import PLACE, Manifest, change_manifest
 from astrafs.online.questions import Asked, Form, time_of
 from astrafs.online.readiness import Readiness
 from astrafs.online.schemas import SourceSchema, ViewSchema, source_schema, view_schema
-from astrafs.online.served import chosen_views, restricted, unservable
+from astrafs.online.served import chosen_views, restricted
 from astrafs.online.snapshots import Snapshot, at_one_moment
 from astrafs.online.store import Store
-from astrafs.online.values import to_python, writer
+from astrafs.online.values import plain_type, to_python, writer
 from astrafs.online.writer import Ingested, Writer
 from astrafs.plan import ir
 from astrafs.plan.find import find_view
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
-from astrafs.typesys import Type
+from astrafs.typesys import Kind, Type
 from astrafs.values.errors import ValueFailure
 from astrafs.values.times import Time, instant
 
@@ -52,13 +53,22 @@ ALL_TIMES = 2**63 - 1
 T = TypeVar("T")
 
 
+Make = Callable[[Any], Any]
+_AS_IT_IS = frozenset({Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.BOOL, Kind.STRING, Kind.ENUM})
+
+
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """A view ready to be asked: how questions are read, and what makes JSON of its outputs."""
+    """A view ready to be asked: how questions are read, and what makes Python values (None: they
+    are) and JSON of its outputs.
+    """
 
     name: str
     form: Form
-    outputs: tuple[tuple[str, Type, Callable[[Any], Any]], ...]
+    names: tuple[str, ...]
+    types: tuple[Type, ...]
+    python: tuple[Make | None, ...]
+    json: tuple[Make, ...]
 
 
 class Online:
@@ -124,8 +134,8 @@ class Online:
         t = time_of(at, self.now())
         row = self._asked(served, t, lambda session: session.view(served.name, question, t))
         return {
-            name: to_python(value, type_)
-            for (name, type_, _), value in zip(served.outputs, row, strict=True)
+            name: value if make is None else make(value)
+            for name, make, value in zip(served.names, served.python, row, strict=True)
         }
 
     def get_many(self, view: str, questions: pa.Table, at: Time | None = None) -> pa.Table:
@@ -150,14 +160,21 @@ class Online:
         """
         served = self._view(view)
         asked = served.form.many(questions, time_of(at, self.now()))
-        columns = [
-            map(write, cells(engine_column(pa.chunked_array([column]), type_.optional()), type_))
-            for (_, type_, write), column in zip(
-                served.outputs, self._columns(served, asked), strict=True
-            )
-        ]
-        names = [name for name, _, _ in served.outputs]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if len(asked.times) == 1:
+            (key,), (t,) = asked.keys(), asked.times
+            row = self._asked(served, t, lambda session: session.view(served.name, key, t))
+            rows: Iterable[Iterable[Any]] = [
+                [write(value) for write, value in zip(served.json, row, strict=True)]
+            ]
+        else:
+            columns = [
+                map(write, cells(engine_column(pa.chunked_array([column]), type_), type_))
+                for write, type_, column in zip(
+                    served.json, served.types, self._columns(served, asked), strict=True
+                )
+            ]
+            rows = zip(*columns, strict=True)
+        return [dict(zip(served.names, row, strict=True)) for row in rows]
 
     def ingest(self, source: str, rows: pa.Table | Sequence[Mapping[str, object]]) -> Ingested:
         """Add rows of ``source``, as a table of Arrow or as JSON has them; those that are taken are
@@ -217,6 +234,11 @@ class Online:
         """Return what a row of ``source`` holds."""
         return source_schema(self._source(source))
 
+    @property
+    def cached(self) -> tuple[int, int]:
+        """How often state was in memory when it was asked for, and how often it was not."""
+        return self._cache.hits, self._cache.misses
+
     def close(self) -> None:
         """Let go of the store."""
         if self._history is not None:
@@ -241,14 +263,17 @@ class Online:
             if view.name not in self.views:
                 raise AstrafsError(self._not_served(view))
             form = Form(view_schema(self.program.plan, view), self._engine.entity(view.entity))
-            made = tuple((one.name, one.type, writer(one.type)) for one in view.outputs)
-            found = self._served[name] = _Served(view.name, form, made)
+            found = self._served[name] = _Served(
+                view.name,
+                form,
+                tuple(one.name for one in view.outputs),
+                tuple(one.type.optional() for one in view.outputs),
+                tuple(_python_maker(one.type) for one in view.outputs),
+                tuple(writer(one.type) for one in view.outputs),
+            )
         return found
 
     def _not_served(self, view: ir.View) -> Diagnostic:
-        problem = unservable(self.program, view)
-        if problem is not None:
-            return problem
         found = codes.NOT_SERVED.nowhere(f"the store was not made for the view `{view.name}`")
         return found.help("`astrafs online init` says which views it is for")
 
@@ -290,6 +315,12 @@ class Online:
             return at_one_moment(self._store, PLACE, one)
         except ValueFailure as failure:
             raise AstrafsError(_diagnosed(failure).note(f"in the view `{served.name}`")) from None
+
+
+def _python_maker(type_: Type) -> Make | None:
+    if plain_type(type_).kind in _AS_IT_IS:
+        return None
+    return lambda value: to_python(value, type_)
 
 
 def _diagnosed(failure: ValueFailure) -> Diagnostic:

@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from astrafs.kernels.windows import Frame, LastWindow, SessionWindow, SinceWindow, Sweep
+from astrafs.kernels.windows import Delay, Frame, LastWindow, SessionWindow, SinceWindow, Sweep
 from astrafs.kernels.windows.gaps import Gaps, Part
 from astrafs.online.blocks import BlockForm, read_stream, write_stream
 from astrafs.online.heads import Block
 
-FEW_BLOCKS = 8
+FEW_BLOCKS = 64
 """Keys with no more blocks than this have no tiles."""
 
 _REMEMBERED = 4
 
 Ints = npt.NDArray[np.int64]
-Load = Callable[[Sequence[Block]], Sequence[pa.RecordBatch]]
+Load = Callable[[Sequence[Block]], Sequence[pa.RecordBatch] | None]
 
 
 def tile_key(head_key: bytes) -> bytes:
@@ -78,13 +78,9 @@ def _read(data: bytes | None, names: Sequence[str]) -> dict[tuple[int, int], lis
 class Tiled:
     """The many rows of one key: which blocks there are, and what is known of them unread."""
 
-    def __init__(
-        self, form: BlockForm, blocks: Sequence[Block], data: bytes | None, *, known: bool
-    ) -> None:
-        """``known``: rows are known by a constant delay."""
+    def __init__(self, form: BlockForm, blocks: Sequence[Block], data: bytes | None) -> None:
         self._form = form
         self.blocks = tuple(blocks)
-        self._constant = known
         self._firsts = np.array([block.first for block in blocks], dtype=np.int64)
         self._lasts = np.array([block.last for block in blocks], dtype=np.int64)
         self._data = data
@@ -106,7 +102,7 @@ class Tiled:
         frame_of: Callable[[Sequence[pa.RecordBatch]], Frame],
     ) -> list[object] | None:
         """Return the values of a sweep at ``t`` from tiles and the blocks at the edges; None where
-        that cannot be.
+        that cannot be: ``load`` has them no more, or all of them are needed.
         """
         wanted = self._needed(sweep, t)
         if wanted is None:
@@ -114,7 +110,13 @@ class Tiled:
         place = (id(sweep), wanted)
         made = self._made.get(place)
         if made is None:
-            frame = frame_of(load([self.blocks[at] for at in wanted]))
+            batches = load([self.blocks[at] for at in wanted])
+            if batches is None:
+                return None
+            frame = frame_of(batches)
+            if not isinstance(frame.known, Delay):
+                # All of them were found to be known.
+                frame = Frame(frame.times, frame.columns)
             made = (frame, self._gaps(sweep, wanted))
             while len(self._made) >= _REMEMBERED:
                 self._made.pop(next(iter(self._made)))

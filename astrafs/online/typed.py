@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -160,7 +160,9 @@ def _spooled(stream: IO[bytes], format_: str, stack: contextlib.ExitStack) -> Pa
 
 def _arrow_reader(stream: IO[bytes], stack: contextlib.ExitStack) -> pa.RecordBatchReader:
     """Open Arrow data of either form, told by its first bytes."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[arg-type]
+    buffered: Any = stream
+    if not hasattr(stream, "peek"):
+        buffered = io.BufferedReader(cast("io.RawIOBase", stream))
     if buffered.peek(len(_FILE_MAGIC)).startswith(_FILE_MAGIC):
         path = _spooled(buffered, "arrow", stack)
         file = pa.ipc.open_file(stack.enter_context(pa.OSFile(str(path))))

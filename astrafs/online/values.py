@@ -545,7 +545,7 @@ def read_fields(
         if name in names:
             continue
         unknown = codes.UNKNOWN_FIELD.nowhere(f"`{place}` has no field {shown(name)}")
-        near = closest(name, names) if isinstance(name, str) else None
+        near = closest(name, names)
         listed = ", ".join(f"`{one}`" for one in names) or "none"
         problems.append(unknown.help(f"did you mean `{near}`?" if near else f"it has {listed}"))
     for name, type_ in fields:

@@ -47,7 +47,7 @@ class ViewParity:
     @property
     def values(self) -> int:
         """How many values were compared."""
-        return 2 * self.questions.num_rows * len(self.view.outputs)
+        return 2 * int(self.questions.num_rows) * len(self.view.outputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ class _Writer:
                 _form("time", mine[source.time] if source.time else ""),
                 knowledge,
                 _bool(source.ahead),
+                _number(None),  # ages belong to lookups; this was the table's once
                 _form("columns", *remaining),
                 *([_form("revisions", mine.get(source.deleted, ""))] if source.revisions else []),
                 *([_form("name", _text(written_name(source.name)))] if self.named else []),

@@ -113,9 +113,11 @@ class Comparison:
         return all(change.verdict is Verdict.IDENTICAL for change in self.changes)
 
 
-def compare(lock: Lock, plan: ir.Plan, today: str, recall: Recall) -> Comparison:
+def compare(
+    lock: Lock, plan: ir.Plan, today: str, recall: Recall, engines: tuple[str, ...] = ()
+) -> Comparison:
     """Compare ``plan`` with ``lock``; ``recall`` gives locked definitions to show differences."""
-    now = lock_plan(plan, today, lock)
+    now = lock_plan(plan, today, lock, engines)
     if now.features == lock.features:
         same = (
             Change(name, Verdict.IDENTICAL, one, one)

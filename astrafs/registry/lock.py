@@ -90,7 +90,8 @@ class LockedRows:
 @dataclass(frozen=True, slots=True)
 class Lock:
     """All locked feature versions and the rows that they read. ``identities`` says by which version
-    of the canonical form the identities were made.
+    of the canonical form the identities were made, ``engines`` with which versions of the engines
+    the project worked then; these decide no verdict.
     """
 
     features: Mapping[ir.FeatureId, Locked]
@@ -98,12 +99,15 @@ class Lock:
     edition: str = EDITION
     schema: int = ir.SCHEMA_VERSION
     identities: int = IDENTITY_VERSION
+    engines: tuple[str, ...] = ()
 
 
 EMPTY = Lock({}, {})
 
 
-def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
+def lock_plan(
+    plan: ir.Plan, today: str, previous: Lock = EMPTY, engines: tuple[str, ...] = ()
+) -> Lock:
     """Return the lock of ``plan``; ``today`` is the ISO date of what is new or removed in it.
 
     Versions that ``previous`` has keep their date, and those that the plan no longer has stay, as
@@ -148,7 +152,7 @@ def lock_plan(plan: ir.Plan, today: str, previous: Lock = EMPTY) -> Lock:
         )
         for source in plan.sources
     }
-    return Lock(found, rows)
+    return Lock(found, rows, engines=engines)
 
 
 def columns_of(source: ir.Source) -> tuple[str, ...]:
@@ -198,6 +202,7 @@ def write_lock(lock: Lock) -> str:
         f"edition = {_toml(lock.edition)}",
         f"plan_schema = {lock.schema}",
         f"identities = {lock.identities}",
+        *([_list("engines", lock.engines)] if lock.engines else ()),
     ]
     groups = ["\n".join(head)]
     for _, rows in sorted(lock.rows.items()):
@@ -245,6 +250,9 @@ def _list(name: str, items: tuple[str, ...] | list[str]) -> str:
     return f"{name} = [\n{inside}]"
 
 
+_CONFLICT = "it holds an unresolved merge conflict, which `astrafs apply` can resolve"
+
+
 class _UnsoundError(Exception):
     """What is wrong with a lock file, and the text or the line where it is."""
 
@@ -253,12 +261,13 @@ class _UnsoundError(Exception):
         self.place = place
 
 
-def read_lock(text: str, name: str = FILE_NAME) -> Lock:
+def read_lock(text: str, name: str = FILE_NAME, *, join: bool = False) -> Lock:
     """Read the text of a lock file called ``name``; raises :class:`AstrafsError` (AFS0801) with the
-    place if it is not one.
+    place if it is not one. With ``join``, one with a merge conflict is the lock of both sides.
     """
     try:
-        return _read(text)
+        sides = _sides(text) if join else None
+        return _read(text) if sides is None else _both(*map(_read, sides))
     except _UnsoundError as error:
         span, file = _span_of(error.place, text, name), SourceFile(name, text)
         title = f"`{name}` cannot be read"
@@ -273,6 +282,36 @@ def read_lock(text: str, name: str = FILE_NAME) -> Lock:
             ),
             files={name: file},
         ) from None
+
+
+def _sides(text: str) -> tuple[str, str] | None:
+    """Return what either side of a merge has; None where there is no conflict."""
+    parts: dict[str, list[str]] = {"<": [], ">": []}
+    at, found = "", False
+    for line in text.splitlines(keepends=True):
+        mark = line[0] if line[:7] in ("<" * 7, "|" * 7, "=" * 7, ">" * 7) else ""
+        if mark:
+            # Between ``|`` and ``=`` stands what both began with.
+            at, found = {"<": "<", "|": "|", "=": ">", ">": ""}[mark], True
+            continue
+        for side, lines in parts.items():
+            if at in ("", side):
+                lines.append(line)
+    return ("".join(parts["<"]), "".join(parts[">"])) if found else None
+
+
+def _both(ours: Lock, theirs: Lock) -> Lock:
+    """Return all that two locks hold, where they do not contradict each other."""
+    for name in ours.features.keys() & theirs.features.keys():
+        if ours.features[name].identity != theirs.features[name].identity:
+            shown = name_of(name)
+            title = f"the two sides of a merge mean something else by `{shown}`"
+            raise _UnsoundError(title, _header("feature", shown))
+    return replace(
+        ours,
+        features={**theirs.features, **ours.features},
+        rows={**theirs.rows, **ours.rows},
+    )
 
 
 def _span_of(place: str | int, text: str, name: str) -> Span | None:
@@ -290,7 +329,7 @@ def _span_of(place: str | int, text: str, name: str) -> Span | None:
 def _read(text: str) -> Lock:
     conflict = re.search(r"^(<{7}|={7}|>{7})", text, re.MULTILINE)
     if conflict is not None:
-        raise _UnsoundError("it holds an unresolved merge conflict", conflict[0])
+        raise _UnsoundError(_CONFLICT, conflict[0])
     try:
         data = _quickly(text) or tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -308,7 +347,7 @@ def _read(text: str) -> Lock:
             "version =" if version is not None else 1,
         )
     features, rows = data.get("feature", {}), data.get("rows", {})
-    known = {"version", "edition", "plan_schema", "identities", "feature", "rows"}
+    known = {"version", "edition", "plan_schema", "identities", "engines", "feature", "rows"}
     if not isinstance(features, dict) or not isinstance(rows, dict) or not set(data) <= known:
         strange = sorted(set(data) - known) or ["feature", "rows"]
         raise _UnsoundError("it has parts that no lock file has", strange[0])
@@ -317,6 +356,9 @@ def _read(text: str) -> Lock:
         raise _UnsoundError(
             "its head must give `edition`, `plan_schema` and `identities`", "version ="
         )
+    engines = data.get("engines", ())
+    if not _is_texts(engines):
+        raise _UnsoundError("`engines` must be a list of texts", "engines")
     if head[1] > ir.SCHEMA_VERSION or head[2] > IDENTITY_VERSION:
         newer = "plan_schema" if head[1] > ir.SCHEMA_VERSION else "identities"
         raise _UnsoundError("a newer version of this program has written it", newer)
@@ -333,6 +375,7 @@ def _read(text: str) -> Lock:
         head[0],
         head[1],
         head[2],
+        tuple(engines),
     )
 
 

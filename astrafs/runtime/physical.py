@@ -98,8 +98,8 @@ def describe(
     names where they come from.
     """
     if format_ == "arrow":
-        found = session.columns(f"SELECT * FROM {ident(GIVEN)}", "reading Arrow data")
-        return (Group(format_, tuple(files), tuple(found)),)
+        given = session.columns(f"SELECT * FROM {ident(GIVEN)}", "reading Arrow data")
+        return (Group(format_, tuple(files), tuple(given)),)
     if format_ == "jsonl":
         columns = tuple((name, JSON) for name in dict.fromkeys(wanted))
         return (Group(format_, tuple(files), columns),)

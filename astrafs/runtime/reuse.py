@@ -117,7 +117,8 @@ def begin(
     """Look up what is kept for the ``rows`` rows of the relation ``spine``, of which the columns
     ``bound`` decide the values; ``keys`` are :func:`column_keys` where there is a store.
     """
-    work = Work(run, place, job, script, store, keys or [""] * len(job.view.outputs))
+    named = list(keys) if keys is not None else [""] * len(job.view.outputs)
+    work = Work(run, place, job, script, store, named)
     part = job.request.partition_rows
     work.blocks = tuple(_blocks(run, bound, rows, part, store is not None))
     work.missing = [work.missing_of(block) for block in work.blocks]

@@ -12,9 +12,11 @@ from astrafs.diagnostics.codes import online as online_codes
 from astrafs.diagnostics.codes import server as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic
 from astrafs.diagnostics.suggest import closest
-from astrafs.online.values import parse_json
+from astrafs.online.questions import TIME
+from astrafs.online.values import from_json, parse_json
 from astrafs.record import dataclass
 from astrafs.server.problems import RefusalError
+from astrafs.typesys import TIMESTAMP
 
 JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
@@ -29,10 +31,10 @@ _ZERO: Final = re.compile(r";\s*q\s*=\s*0(\.0*)?\s*(;|$)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What a JSON body asks; ``one`` where it has a single ``question``. ``at`` is as written."""
+    """What a JSON body asks; ``one`` where it has a single ``question``. Times are microseconds."""
 
     questions: Sequence[Mapping[str, Any]]
-    at: str | None
+    at: int | None
     one: bool
 
 
@@ -84,8 +86,9 @@ async def read_body(request: Request, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def questions_of(body: bytes, most: int) -> Questions:
-    """Return what a JSON body asks: one ``question`` or several ``questions``, and ``at``.
+def questions_of(body: bytes, most: int, *, timed: bool) -> Questions:
+    """Return what a JSON body asks: one ``question`` or several ``questions``, and ``at``; where
+    they are ``timed``, a member ``t`` of a question is its time, and read.
 
     Raises :class:`RefusalError` or :class:`AstrafsError` where it is of another form, or asks more
     than ``most``.
@@ -101,14 +104,26 @@ def questions_of(body: bytes, most: int) -> Questions:
     if ("question" in document) == ("questions" in document):
         raise RefusalError(_shape("the body has either a `question` or `questions`"))
     at = document.get("at")
-    if at is not None and not isinstance(at, str):
+    if "at" in document and not isinstance(at, str):
         raise RefusalError(_shape(f"`at` is {_kind(at)}, and a time in a string is asked for"))
     one = "question" in document
     questions = [document["question"]] if one else document["questions"]
     if not isinstance(questions, list):
         raise RefusalError(_shape(f"`questions` is {_kind(questions)}, and an array is asked for"))
     check_count(len(questions), most, "questions")
-    return Questions(questions, at, one)
+    if timed:
+        questions = [
+            _timed(question, "question" if one else f"questions[{place}]")
+            for place, question in enumerate(questions)
+        ]
+    time = None if at is None else from_json(at, TIMESTAMP, "at")
+    return Questions(questions, time, one)
+
+
+def _timed(question: Any, place: str) -> Any:
+    if not isinstance(question, dict) or TIME not in question:
+        return question
+    return {**question, TIME: from_json(question[TIME], TIMESTAMP, f"{place}.{TIME}")}
 
 
 def rows_of(body: bytes, kind: str, most: int) -> list[Any]:

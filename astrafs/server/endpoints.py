@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from astrafs.diagnostics.codes import server as codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.online.questions import TIME
 from astrafs.online.service import Online
 from astrafs.server import metrics as numbers
 from astrafs.server.arrow import read_table, to_stream
@@ -31,7 +32,7 @@ from astrafs.server.problems import RefusalError, about_one, problems_of
 from astrafs.server.tokens import Tokens
 from astrafs.server.work import Work
 from astrafs.serving import Serving
-from astrafs.values.times import instant, iso
+from astrafs.values.times import iso
 
 SMALL_BYTES: Final = 2_048
 """A JSON body of at most this size is a question or a few."""
@@ -117,11 +118,13 @@ class Endpoints:
         small = kind == JSON and len(body) <= SMALL_BYTES
         questions, answer = await self._work.run(lambda: call(view, body), kind=view, small=small)
         self._metrics.answered(view, questions, questions * len(schema.outputs))
+        self._metrics.cached(self._online.cached)
         return Response(answer, media_type=kind)
 
     def _json_answer(self, view: str, body: bytes) -> tuple[int, bytes]:
-        asked = questions_of(body, self._settings.max_batch)
-        at = self._clock() if asked.at is None else instant(asked.at, "at")
+        timed = all(key.name != TIME for key in self._online.view_schema(view).keys)
+        asked = questions_of(body, self._settings.max_batch, timed=timed)
+        at = self._clock() if asked.at is None else asked.at
         try:
             answers = self._online.answer(view, asked.questions, at)
         except AstrafsError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from astrafs.online.values import SAFE_INT, plain_type
 from astrafs.serving import Serving
 from astrafs.typesys import Kind, Type
+from astrafs.values.numbers import INT_MAX, INT_MIN
 
 if TYPE_CHECKING:
     from astrafs.online.schemas import FieldSchema, SourceSchema, ViewSchema
@@ -28,6 +29,33 @@ _DURATION: Final[Form] = {
 }
 
 
+def _at_least(number: str) -> str:
+    """Return a pattern of the numbers of as many digits that are at least ``number``."""
+    parts = [
+        f"{number[:place]}[{int(digit) + 1}-9][0-9]{{{len(number) - place - 1}}}"
+        for place, digit in enumerate(number)
+        if digit != "9"
+    ]
+    return "|".join((*parts, number))
+
+
+def _at_most(number: str) -> str:
+    """Return a pattern of the numbers of as many digits that are at most ``number``."""
+    parts = [
+        f"{number[:place]}[{1 if place == 0 else 0}-{int(digit) - 1}]"
+        f"[0-9]{{{len(number) - place - 1}}}"
+        for place, digit in enumerate(number)
+        if int(digit) > (place == 0)
+    ]
+    return "|".join((*parts, number))
+
+
+_FAR_INT: Final = (
+    f"^(-?({_at_least(str(SAFE_INT + 1))}|[1-9][0-9]{{16,17}}|{_at_most(str(INT_MAX))})|{INT_MIN})$"
+)
+"""The integers that JSON holds as strings of digits."""
+
+
 def value_form(type_: Type) -> Form:
     """Return the schema of the JSON values of ``type_``."""
     plain = plain_type(type_)
@@ -41,7 +69,7 @@ def _plain_form(type_: Type) -> Form:
     match type_.kind:
         case Kind.INT:
             near = {"type": "integer", "minimum": -SAFE_INT, "maximum": SAFE_INT}
-            far = {"type": "string", "pattern": r"^-?[1-9][0-9]{15,18}$"}
+            far = {"type": "string", "pattern": _FAR_INT}
             return {"oneOf": [near, far], "examples": [7]}
         case Kind.FLOAT:
             return {"type": "number", "examples": [0.5]}
@@ -131,7 +159,9 @@ def answer_example(view: ViewSchema) -> Any:
 def row_form(source: SourceSchema) -> Form:
     """Return the schema of a row of ``source``."""
     properties = {one.name: _described(value_form(one.type), one) for one in source.columns}
-    return _object(properties, [one.name for one in source.columns if not one.nullable])
+    needed = [one.name for one in source.columns if not one.nullable]
+    # As in a file of the source, there may be more than what is declared.
+    return {**_object(properties, needed), "additionalProperties": True}
 
 
 def row_example(source: SourceSchema) -> Any:

@@ -30,7 +30,7 @@ class Metrics:
     """The numbers of one process; ``text`` gives those of all that share ``SHARED``."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "astrafs_http_requests",
@@ -70,6 +70,11 @@ class Metrics:
             "astrafs_store_errors", "Operations that the online store refused.", registry=registry
         )
 
+        self._cache = Counter(
+            "astrafs_cache", "Looks for state in memory.", ("result",), registry=registry
+        )
+        self._looks = (0, 0)
+
     def started(self) -> None:
         """Count a request that has begun."""
         self._in_flight.inc()
@@ -94,6 +99,13 @@ class Metrics:
         for result, rows in results.items():
             if rows:
                 self._rows.labels(source, result).inc(rows)
+
+    def cached(self, looks: tuple[int, int]) -> None:
+        """Count looks for state in memory; ``looks`` are all hits and misses so far."""
+        for result, before, after in zip(("hit", "miss"), self._looks, looks, strict=True):
+            if after > before:
+                self._cache.labels(result).inc(after - before)
+        self._looks = looks
 
     def store_failed(self) -> None:
         """Count an operation that the store refused."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -254,7 +254,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Between requests the time of `keep_alive_seconds` counts, which uvicorn looks after,
         # unless something has come that is no request yet.
         kept = self.timeout_keep_alive_task is not None or not self._is_free()
-        if self._phase == _IDLE and self.cycle is not None and kept:
+        if self._phase == _IDLE and kept:
             self._stop_timer()
             return
         if self._timer is not None and self._timed == phase:
@@ -293,7 +293,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- refusing
 
     def _is_free(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # none before the first request
+        return cycle is None or cycle.response_complete
 
     def _refuse(self, refusal: RefusalError) -> None:
         """Answer the request at hand with ``refusal`` when its turn comes, then close."""

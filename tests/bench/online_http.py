@@ -95,7 +95,15 @@ class Measured:
 
 def wrk(url: str, size: int, users: int, seconds: float, script: Path) -> Measured:
     """Load ``url`` with questions about ``size`` of ``users`` at once."""
-    command = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--timeout", "30s"]
+    command = [
+        "wrk",
+        "--latency",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds:.0f}s",
+        "--timeout",
+        "30s",
+    ]
     done = subprocess.run(
         [*command, "-s", str(script), f"{url}/views/user"],
         capture_output=True,
@@ -177,7 +185,9 @@ def main() -> int:
                 _fill(online, options.users, options.events)
             took = time.perf_counter() - started
             rows = options.users * options.events
-            print(f"{name}: {rows:,} rows sent in {took:.1f} s, {rows / took:,.0f} rows/s", flush=True)
+            print(
+                f"{name}: {rows:,} rows sent in {took:.1f} s, {rows / took:,.0f} rows/s", flush=True
+            )
             failed += _measure(name, project, place, options, script)
     print("no request failed" if not failed else f"{failed} requests failed")
     return 1 if failed else 0

@@ -1,8 +1,8 @@
 """Serving in one process: ``python -m tests.bench.online_local``. Prints rows of a Markdown table.
 
-40 windowed features of one entity (counts, sums, means, deviations, extremes, filtered sums, different
-values, last values over 1 h, 1 d, 7 d and 30 d) from a SQLite store; the same from 28 separate calls
-of ``pyarrow.compute`` over columns that are already in memory, in the same run.
+40 windowed features of one entity (counts, sums, means, deviations, extremes, filtered sums,
+different values, last values over 1 h, 1 d, 7 d and 30 d) from a SQLite store; beside them 28
+separate calls of ``pyarrow.compute`` over columns that are already in memory, in the same run.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 
 from astrafs.diagnostics.model import Sink
 from astrafs.driver import compile_project
+from astrafs.online.cache import SegmentCache
 from astrafs.online.engine import Engine
-from astrafs.online.kept import SegmentCache, StoredRows
+from astrafs.online.kept import StoredRows
 from astrafs.online.layout import Layout
 from astrafs.online.sqlite_store import SqliteStore
 from astrafs.online.store import Store
@@ -203,7 +204,7 @@ def many_entities(directory: Path) -> None:
         return rows.answers("m.v", keys, [SPAN + turn] * len(keys))
 
     cold, _ = quantiles(lambda turn: ask(SegmentCache(2 << 30), turn), 3, 0)
-    middle, late = quantiles(lambda turn: ask(cache, turn), 20, 3)
+    middle, _ = quantiles(lambda turn: ask(cache, turn), 20, 3)
     for name, taken in (("warm", middle), ("cold cache", cold)):
         row(
             f"1,000 entities of 1,000 events in one call, {name}",

@@ -13,8 +13,9 @@ from typing import Any
 
 from astrafs.diagnostics.model import Sink
 from astrafs.driver import compile_project
+from astrafs.online.cache import SegmentCache
 from astrafs.online.engine import Engine
-from astrafs.online.kept import SegmentCache, StoredRows
+from astrafs.online.kept import StoredRows
 from astrafs.online.layout import Layout
 from astrafs.online.store import Store
 from astrafs.online.writer import Ingested, Writer

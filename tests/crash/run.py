@@ -1,4 +1,4 @@
-"""Kill processes that ingest, at random moments, and look at what is left.
+"""Kill processes that ingest and load, at random moments, and look at what is left.
 
 Run ``python -m tests.crash.run [--kills N] [--seed N]``. Each round starts one or two writers on a
 store that lives through all rounds, kills them (or the Redis server under them), and compares the
@@ -21,6 +21,7 @@ from random import Random
 
 from astrafs.online.store import MemoryStore
 from astrafs.online.stores import open_store
+from tests.crash import loading
 from tests.crash.child import REFUSED
 from tests.crash.feed import Served, batch
 from tests.redis_server import RedisServer, find_redis_server
@@ -181,21 +182,44 @@ def redis_rounds(server: RedisServer, rng: Random, kills: int, server_kills: int
     return rounds.found
 
 
+def load_rounds(directory: Path, place: Callable[[str], str], rng: Random, kills: int) -> Found:
+    """Kill loads from files until ``kills`` were killed at work, three on each store."""
+    found, project = Found(), directory / "project"
+    loading.write_project(project, 600)
+    started = time.perf_counter()
+    loading.load_killed(project, place("whole"), rng, 0, 0)
+    seconds = (time.perf_counter() - started) / 2
+    wanted = loading.answers(project, place("whole"))
+    while found["kills of loads"] < kills:
+        store = place(f"killed{found['kills of loads']}")
+        found["kills of loads"] += loading.load_killed(project, store, rng, 3, seconds)
+        got = loading.answers(project, store)
+        found["wrong answers"] += sum(a != b for a, b in zip(got, wanted, strict=True))
+        found["answers compared"] += len(wanted)
+    return found
+
+
 def main(arguments: list[str]) -> int:
-    """Run as many kills as asked for, half of them on each kind of store."""
+    """Run as many kills as asked for: half of them on each kind of store, a tenth while loading."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.run")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    half = options.kills // 2
+    half, tenth = options.kills // 2, options.kills // 10
     bad = 0
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(redis_server())
         runs: dict[str, Callable[[], Found]] = {
-            "SQLite": lambda: sqlite_rounds(directory, Random(options.seed), half),
+            "SQLite": lambda: sqlite_rounds(directory, Random(options.seed), half - tenth // 2),
+            "SQLite, loading": lambda: load_rounds(
+                directory, lambda name: str(directory / name), Random(options.seed), tenth // 2
+            ),
             "Redis, appendfsync always": lambda: redis_rounds(
-                server, Random(options.seed + 1), half - half // 5, half // 5
+                server, Random(options.seed + 1), half - tenth, tenth - tenth // 2
+            ),
+            "Redis, loading": lambda: load_rounds(
+                directory, server.place, Random(options.seed + 1), tenth // 2
             ),
         }
         for name, run in runs.items():

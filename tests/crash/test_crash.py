@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from astrafs.online.stores import open_store
-from tests.crash import run
+from tests.crash import loading, run
 from tests.redis_server import find_redis_server
 
 
@@ -28,6 +29,18 @@ def test_killed_writers_and_servers_of_redis_lose_nothing() -> None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
     with run.redis_server() as server:
         _well(run.redis_rounds(server, Random(), 3, 1), 4)
+
+
+def test_a_killed_load_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    loading.write_project(project, 60)
+    started = time.monotonic()
+    loading.load_killed(project, "whole", Random(), 0, 0)
+    seconds = (time.monotonic() - started) / 2
+    loading.load_killed(project, "killed", Random(), 1, seconds)
+    wanted = loading.answers(project, str(project / "whole"))
+    assert loading.answers(project, str(project / "killed")) == wanted
+    assert any(answer["orders_all"] for answer in wanted)
 
 
 def test_a_full_disk_is_refused_and_loses_nothing(tmp_path: Path) -> None:

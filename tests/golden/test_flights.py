@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -235,3 +236,16 @@ def test_the_dataset_is_the_view_asked_with_its_spine(
         same = cancelled[cancelled["origin"] == row["origin"]]["cancelled_at"]
         soon = (same > row["asked_at"]) & (same <= row["asked_at"] + 6 * HOUR)
         assert row["cancelled_next_6h"] == int(soon.sum())
+
+
+def test_serving_gives_what_a_backfill_gives(capfd: pytest.CaptureFixture[str]) -> None:
+    """A small part of ``make flights-parity``: the first week, all views."""
+    from astrafs.cli.app import main
+
+    options = ("--sample", "120", "--as-of", "2013-01-07", "--json", "--project", str(PROJECT))
+    with pytest.raises(SystemExit) as ended:
+        main(["parity", *options])
+    report = json.loads(capfd.readouterr().out)
+    assert ended.value.code == 0, report
+    assert [one["questions"] for one in report["views"]] == [20] * 6
+    assert report["rows_replayed"] > 10_000

@@ -41,8 +41,8 @@ BAD_QUESTION = Code(
     "AFS1020",
     "a question does not fit the view",
     "A view is asked for a key of its entity, or with the fields of its request, by their names and "
-    "in their types; `astrafs get VIEW --help` and the schema of the view say which. A field that "
-    "may be null can be left out.",
+    "in their types; `view_schema` in Python and `GET /views/VIEW/schema` say which. A field of a "
+    "request that may be null can be left out; in a table of questions each has its column.",
     runtime=True,
 )
 
@@ -167,10 +167,29 @@ BELOW_FLOOR = Code(
     runtime=True,
 )
 
-CANNOT_SERVE = Code(
+NO_VIEWS = Code(
     "AFS1054",
-    "a view cannot be served",
-    "A served value is computed from what is known when it is asked. A label is decided later than "
-    "its row, so a view with one belongs to training: `astrafs backfill` computes it.",
+    "the project has no view to serve",
+    "A store is made for views: what they read is what is kept, and they are what can be asked. A "
+    "project without any has nothing to serve.",
+    runtime=True,
+)
+
+TABLE_TOO_LATE = Code(
+    "AFS1012",
+    "a change of a table comes too late",
+    "A table decides to which keys rows of a stream belong, and rows that the change concerns have "
+    "come before it. They stay where they are, so the change is refused: taken, it would let the "
+    "store give other values than the sources. A new store, loaded from the sources, has both.",
+    runtime=True,
+)
+
+PLACED_BY_FEATURE = Code(
+    "AFS1013",
+    "rows belong to keys that a feature gives",
+    "To which keys a row belongs is decided when it comes. A key (or condition) that looks up a "
+    "feature of another entity may change when rows of that entity come later, and rows would stay "
+    "with the wrong key. Such features are for backfills; served ones take their keys from columns "
+    "and tables.",
     runtime=True,
 )

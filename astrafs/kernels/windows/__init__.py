@@ -34,8 +34,8 @@ from astrafs.kernels.windows.edges import (
     SinceWindow,
     Window,
 )
-from astrafs.kernels.windows.frame import Delay, Frame, Input
-from astrafs.kernels.windows.slices import Call
+from astrafs.kernels.windows.frame import Delay, Frame
+from astrafs.kernels.windows.slices import Call, Input
 from astrafs.kernels.windows.sweep import Sweep
 
 __all__ = [

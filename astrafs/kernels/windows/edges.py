@@ -162,7 +162,7 @@ class Edges:
                 case int():
                     base = t // anchor * anchor
                 case (unit, zone):
-                    base = start_of_unit(unit, zone, t)
+                    base = start_of_unit(str(unit), str(zone), t)
                 case _:
                     raise TypeError(anchor)
             found.append(base - back)

@@ -1,7 +1,7 @@
 """From totals over windows to values: one at a time as Python integers, many at a time in numpy.
 
-Both are the arithmetic of ``kernels.exact``. A finisher takes, per question, the number of rows that
-take part and then the columns of its states (see ``totals``).
+Both are the arithmetic of ``kernels.exact``. A finisher takes, per question, the number of rows
+that take part and then the columns of its states (see ``totals``).
 """
 
 from __future__ import annotations

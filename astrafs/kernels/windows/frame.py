@@ -53,7 +53,7 @@ class Frame:
     @property
     def nbytes(self) -> int:
         """The bytes that rows and everything remembered take."""
-        columns = sum(column.nbytes for column in self.columns)
+        columns: int = sum(column.nbytes for column in self.columns)
         return self.times.nbytes + columns + sum(map(_size, list(self._found.values())))
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
@@ -175,7 +175,7 @@ class Frame:
     @cached_property
     def line(self) -> Sequence[int]:
         """The event times, quick to read one by one."""
-        return memoryview(self.times).cast("B").cast("q")
+        return memoryview(self.times.data).cast("B").cast("q")
 
     def known_by(self, moment: int) -> Flags:
         """Return which rows are known at ``moment``."""
@@ -242,7 +242,9 @@ class Frame:
         parts = [] if read.where is None else [self.flags(read.where)]
         if not read.keep_nulls:
             nulls = [one for one in read.args if self.columns[one].null_count]
-            parts += [pc.is_valid(self.columns[one]).to_numpy(zero_copy_only=False) for one in nulls]
+            parts += [
+                pc.is_valid(self.columns[one]).to_numpy(zero_copy_only=False) for one in nulls
+            ]
         if not parts:
             return None
         return parts[0] if len(parts) == 1 else np.logical_and.reduce(parts)

@@ -76,7 +76,7 @@ class Extremes:
 
 def is_number(type_: pa.DataType) -> bool:
     """Whether values are 64-bit numbers as they stand."""
-    return pa.types.is_int64(type_) or pa.types.is_float64(type_)
+    return bool(pa.types.is_int64(type_) or pa.types.is_float64(type_))
 
 
 def _ranks(column: pa.Array) -> tuple[Ints, Ints]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -38,7 +38,8 @@ class Sweep:
         for place, (call, window) in enumerate(zip(self.calls, self._window, strict=True)):
             self._columns.add(place, window, call)
         self._width = self._columns.width
-        done = {one.place for one in (*self._columns.totalled, *self._columns.standing)}
+        done = {one.place for one in self._columns.totalled}
+        done.update(one.place for one in self._columns.standing)
         self._loose = [place for place in range(len(self.calls)) if place not in done]
         # What one question needs of every call, in the form in which it is quickest at hand.
         self._quick = [
@@ -189,43 +190,55 @@ class Sweep:
 
     # --- one question about each of many frames
 
-    def stacked(self, frames: Sequence[Frame], times: Sequence[int]) -> tuple[pa.Array, ...]:
-        """Return a column per call with the value of each frame, of one entity, at its time. Raises
-        ``ValueFailure``.
+    def stacked(
+        self,
+        frames: Sequence[Frame | None],
+        times: Sequence[int],
+        others: Callable[[int], Sequence[Any]] | None = None,
+    ) -> tuple[pa.Array, ...]:
+        """Return a column per call with the value of each frame, of one entity, at its time; where
+        there is None, ``others`` gives the values of that place. Raises ``ValueFailure``.
         """
         windows = len(self.edges.windows)
-        gathered = np.empty((len(frames), 2 * windows, self._width), dtype=np.int64)
+        gathered = np.zeros((len(frames), 2 * windows, self._width), dtype=np.int64)
         wide: set[int] = set()
         ends: list[tuple[list[int], list[int]]] = []
         for at, (frame, t) in enumerate(zip(frames, times, strict=True)):
+            if frame is None:
+                ends.append(([0] * windows, [0] * windows))
+                continue
             matrix = self._matrix(frame)
             lows, highs = self.edges.one(frame, t)
             ends.append((lows, highs))
             matrix.rows.take(lows + highs, axis=0, out=gathered[at], mode="clip")
             wide |= matrix.wide
         last = np.array([highs for _, highs in ends], dtype=np.int64).reshape(-1, windows)
-        sizes = np.array([len(frame) for frame in frames], dtype=np.int64)
+        sizes = np.array([0 if one is None else len(one) for one in frames], dtype=np.int64)
 
         def value(place: int, at: int) -> Any:
-            lows, highs = ends[at]
-            window = self._window[place]
-            return self._value(frames[at], place, lows[window], highs[window], times[at])
+            frame, (lows, highs), window = frames[at], ends[at], self._window[place]
+            if frame is None:
+                return None
+            return self._value(frame, place, lows[window], highs[window], times[at])
 
         found: Found = [None] * len(self.calls)
         self._finish(gathered, wide, found)
         for one in self._columns.standing:
             column = self._stood(one, gathered)
-            short = np.flatnonzero(last[:, one.window] != sizes) if one.tail else ()
-            if len(short):
-                values = column.to_pylist()
-                for at in short:
-                    values[at] = value(one.place, int(at))
-                column = pa.array(values, column.type)
-            found[one.place] = column
+            short = np.flatnonzero(last[:, one.window] != sizes).tolist() if one.tail else ()
+            found[one.place] = _patched(column, {at: value(one.place, at) for at in short})
         for place in (*self._loose, *wide):
             values = [value(place, at) for at in range(len(frames))]
             found[place] = pa.array(values, self._type(self.calls[place]))
-        return tuple(column for column in found if column is not None)
+        columns = [column for column in found if column is not None]
+        missing = [at for at, frame in enumerate(frames) if frame is None]
+        if missing and others is not None:
+            rows = {at: _judged(others(at)) for at in missing}
+            columns = [
+                _patched(column, {at: row[place] for at, row in rows.items()})
+                for place, column in enumerate(columns)
+            ]
+        return tuple(columns)
 
     # --- many questions about a frame of many entities
 
@@ -303,6 +316,24 @@ class Sweep:
         if call.by_type is None:
             return engine_type(call.result)
         return pa.map_(engine_type(call.by_type), engine_type(call.result))
+
+
+def _patched(column: pa.Array, values: Mapping[int, Any]) -> pa.Array:
+    """Return a column with other values at some places."""
+    if not values:
+        return column
+    found = column.to_pylist()
+    for at, value in values.items():
+        found[at] = value
+    return pa.array(found, column.type)
+
+
+def _judged(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values none of which is a failure, or raise that."""
+    for value in values:
+        if isinstance(value, ValueFailure):
+            raise value
+    return values
 
 
 def _taker(columns: Sequence[int]) -> itemgetter[Any]:

@@ -1,10 +1,10 @@
 """Running totals of exact sums as columns of 64-bit integers, whose differences are windows.
 
 A total of floats is ``whole + (high * 2**43 + low) * 2**-86`` in three columns, one of squares nine
-limbs of 30 bits in units of ``2**-172``; ints and decimals (in units of their scale) are one column.
-Running totals may wrap around: the difference of two is right as long as the total of one entity's
-rows fits. Columns whose values are too large for that have no running totals here (None), and
-windows over them are summed as Python integers.
+limbs of 30 bits in units of ``2**-172``; ints and decimals (in units of their scale) are one
+column. Running totals may wrap around: the difference of two is right as long as the total of one
+entity's rows fits. Columns whose values are too large for that have no running totals here (None),
+and windows over them are summed as Python integers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def width(name: str, *, floats: bool) -> int:
     return WIDTHS[name] if floats else 1
 
 
-def running(name: str, column: pa.Array, taken: Flags | None, longest: int) -> tuple[Ints, ...] | None:
+def running(
+    name: str, column: pa.Array, taken: Flags | None, longest: int
+) -> tuple[Ints, ...] | None:
     """Return the running totals of the state ``name``, each one longer than the column.
 
     ``longest`` is the most rows of one entity. Raises ``ValueFailure`` for floats that cannot enter
@@ -65,7 +67,8 @@ def running(name: str, column: pa.Array, taken: Flags | None, longest: int) -> t
 def filled(column: pa.Array, value: Any) -> npt.NDArray[Any]:
     """Return a column of numbers or booleans with ``value`` for nulls."""
     whole = pc.fill_null(column, value) if column.null_count else column
-    return whole.to_numpy(zero_copy_only=False)
+    found: npt.NDArray[Any] = whole.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _along(values: npt.NDArray[np.generic]) -> Ints:
@@ -107,5 +110,3 @@ def _units(column: pa.Array, taken: Flags | None) -> Ints | None:
         return low if bool((high == low >> 63).all()) else None
     values: Ints = filled(column, 0)
     return values if taken is None else np.where(taken, values, 0)
-
-

@@ -119,6 +119,12 @@ class TestFormats:
         assert wanted["user_id"] == 7
         assert table.select(outputs).to_pylist()[0] == {name: wanted[name] for name in outputs}
 
+    def test_arrow_is_not_for_a_terminal(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        done = cli("get", "user", "-k", "7", "-f", "arrow")
+        assert (done.code, done.out) == (2, "")
+        assert "Arrow data is not for a terminal" in done.err
+
 
 class TestFiles:
     @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "arrow"])

@@ -350,7 +350,7 @@ dataset training
 
 def planned(cli: Cli) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the changes of ``astrafs plan`` that are some, by feature, and the whole."""
-    data = json.loads(cli("plan", "--format", "json").out)
+    data = json.loads(cli("plan", "--format", "json", "--no-data").out)
     changes = {one["feature"]: one for one in data["changes"] if one["verdict"] != "identical"}
     return changes, data
 
@@ -492,3 +492,23 @@ def test_leak_status_is_that_of_what_a_feature_reads(versioned: Path, cli: Cli) 
     source.write_text(text.replace("time at {", "time at delay 5m {"), "utf-8")
     found = reasons_of(cli, "--no-data")["m.User.once"]
     assert "leak status: m.payments was known at once, is delay 5m, settled after 5m" in found
+
+
+def test_what_there_is_to_compute_is_estimated(shop: Path, cli: Cli) -> None:
+    source = shop / "shop.afs"
+    text = source.read_text("utf-8")
+    text += "dataset learning view customer_vector spine orders label returned as bad\n"
+    source.write_text(text, "utf-8")
+    assert cli("apply", "--yes").code == 0
+    assert "to read" not in cli("plan").out
+    source.write_text(text.replace("last(amount) over all", "first(amount) over all"), "utf-8")
+    rows = len((shop / "data" / "orders.csv").read_text("utf-8").splitlines()) - 1
+    again = json.loads(cli("plan", "--format", "json").out)["recompute"]
+    (read,), (written,) = again["reads"], again["writes"]
+    assert read["source"] == "shop.orders"
+    assert abs(read["rows"] - rows) <= 1
+    assert (written["dataset"], written["columns"], written["of"]) == ("shop.learning", 1, 7)
+    shown = cli("plan").out
+    assert f"to read: about {read['rows']:,} rows of shop.orders (" in shown
+    assert "rows of dataset shop.learning, 1 of 7 columns" in shown
+    assert "to read" not in cli("plan", "--no-data").out

@@ -82,6 +82,7 @@ deny = ["warnings"]
         ("[sources]\nx = 3\n", "AFS0952", 2, ""),
         ("[env]\nprod = 'x'\n", "AFS0952", 2, ""),
         ("[diagnostics]\ndeny = [\n  'AFS0951',\n  'AFS9999',\n]\n", "AFS0953", 4, "explain"),
+        ("[sources.'a.b']\npaths = []\n", "AFS0952", 2, "leave the line out"),
         ("[diagnostics]\nallow = ['AFS0951']\n", "AFS0954", 2, "astrafs explain AFS0951"),
         ("[sources.'a.b']\nformat = 'parket'\n", "AFS0955", 2, "did you mean `parquet`?"),
         ("[project]\nroots = ['.', 'gone']\n", "AFS0956", 2, "create `gone`"),

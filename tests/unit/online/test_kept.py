@@ -11,11 +11,12 @@ import pytest
 from astrafs.diagnostics.model import AstrafsError, Sink
 from astrafs.driver import compile_project
 from astrafs.online.blocks import Codec, key_bytes
+from astrafs.online.cache import SegmentCache
 from astrafs.online.engine import Engine
-from astrafs.online.kept import SegmentCache, StoredRows
+from astrafs.online.kept import StoredRows
 from astrafs.online.layout import Layout
-from astrafs.online.writer import Writer
 from astrafs.online.store import Store
+from astrafs.online.writer import Writer
 from astrafs.plan import ir
 from astrafs.source import SourceFile
 

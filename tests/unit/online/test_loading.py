@@ -13,12 +13,12 @@ import pyarrow as pa
 import pytest
 
 import astrafs
-from astrafs.diagnostics.codes.online import CANNOT_SERVE, NOT_LOADED
+from astrafs.diagnostics.codes.online import NO_VIEWS, NOT_LOADED
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.online import loading
 from astrafs.online.heads import Head
 from astrafs.online.manifest import Manifest, change_manifest, read_manifest
-from astrafs.online.served import chosen_views, restricted
+from astrafs.online.served import chosen_views
 from astrafs.online.service import Online
 from astrafs.online.store import MemoryStore, Store
 from astrafs.online.stores import open_store
@@ -90,13 +90,6 @@ features for User from orders where kind == "till" {
   till: int = count() over all
 }
 view tills for User { till }
-"""
-LABELLED = """
-labels for User from orders {
-  ## Comes again.
-  again: int = count() over next 1d
-}
-view taught for User { n again }
 """
 AS_OF = "2026-02-01T00:00:00Z"
 AT = "2026-01-25T12:00:00Z"
@@ -206,11 +199,13 @@ def expected(found: astrafs.Project) -> dict[str, Any]:
     return made
 
 
-@pytest.fixture(params=["few keys", "many keys"])
+@pytest.fixture(params=["columns", "rows"])
 def orders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows come by time in one pass, or by key in several; in small batches."""
+    """Columns are worked out by SQL, or row by row; in small batches."""
     monkeypatch.setattr(loading, "BATCH_ROWS", 100)
-    monkeypatch.setattr(loading, "_FEW_KEYS", 1_000 if request.param == "few keys" else 1)
+    monkeypatch.setattr(loading, "COLUMN_ROWS", 90)
+    if request.param == "rows":
+        monkeypatch.setattr(loading, "statement", lambda *_: None)
 
 
 @pytest.mark.usefixtures("orders")
@@ -307,16 +302,11 @@ def test_only_what_is_missing_is_loaded(tmp_path: Path) -> None:
     assert one["till"] > 0
 
 
-def test_a_view_with_a_label_is_not_served(tmp_path: Path) -> None:
-    found = project(tmp_path, LABELLED)
-    assert found.program is not None
-    assert chosen_views(found.program, ()) == ("m.shop", "m.user")
+def test_a_project_without_views_serves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "m.afs").write_text("entity User { user_id: int }\n")
     with pytest.raises(AstrafsError) as refused:
-        chosen_views(found.program, ("taught",))
-    (one,) = refused.value.diagnostics
-    assert one.code == CANNOT_SERVE
-    assert "is a label" in one.title
-    assert not any(one.label for one in restricted(found.program, ("m.user",)).plan.features)
+        astrafs.load(tmp_path).open_online(create=True)
+    assert [one.code for one in refused.value.diagnostics] == [NO_VIEWS]
 
 
 def test_broken_rows_stop_a_load(tmp_path: Path) -> None:

@@ -17,8 +17,13 @@ import pytest
 
 import astrafs
 from astrafs import AstrafsError
+from astrafs.online.engine import Engine
+from astrafs.online.layout import Layout
+from astrafs.online.manifest import change_manifest
+from astrafs.online.served import restricted
 from astrafs.online.service import Online
 from astrafs.online.store import MemoryStore, Store
+from astrafs.online.stores import open_store
 from tests.unit.online.shop import DAY, ORDERS, order, served, write_project
 
 AT = "2026-01-04T00:00:00Z"
@@ -318,8 +323,6 @@ def test_an_answer_is_of_one_state_of_the_store(project: astrafs.Project) -> Non
 def test_many_threads_ask_while_rows_come_in(
     project: astrafs.Project, tmp_path: Path, kind: str
 ) -> None:
-    from astrafs.online.stores import open_store
-
     store: Store = MemoryStore() if kind == "memory" else open_store(tmp_path / "s", create=True)
     online = served(project, store)
     stop = threading.Event()
@@ -370,3 +373,58 @@ def test_a_program_with_mistakes_is_not_served(tmp_path: Path) -> None:
     project = astrafs.load(tmp_path)
     assert code_of(lambda: project.open_online(tmp_path / "s", create=True)).startswith("AFS02")
     assert not (tmp_path / "s").exists()
+
+
+def test_a_store_serves_the_views_that_it_was_made_for(
+    project: astrafs.Project, tmp_path: Path
+) -> None:
+    store = open_store(tmp_path / "s", create=True)
+    assert project.program is not None
+    layout = Layout(Engine(restricted(project.program, ["shop.pair"]).plan))
+    change_manifest(store, lambda now: now.of(layout, ["shop.pair"]))
+    store.close()
+    with project.open_online(tmp_path / "s") as online:
+        assert online.views == ("shop.pair",)
+        assert code_of(lambda: online.get("user", 7)) == "AFS1023"
+        assert code_of(lambda: online.get("usr", 7)) == "AFS0012"
+        # Nothing was loaded yet, so an answer would be of a history that is not all there.
+        asked = {"user_id": 7, "shop": "s1"}
+        for ask in (
+            lambda: online.get("pair", asked),
+            lambda: online.answer("pair", [asked, asked]),
+            lambda: online.get_many("pair", pa.Table.from_pylist([asked])),
+        ):
+            assert code_of(ask) == "AFS1010"
+        assert "`shop.Pair.n`" in said(lambda: online.get("pair", asked))
+        assert online.load(AT).rows == {"shop.orders": 4}
+        assert online.get("pair", asked, at=AT) == {"n": 2}
+
+
+def test_the_api_loads_what_is_there_and_drops_what_is_old(
+    project: astrafs.Project, tmp_path: Path
+) -> None:
+    with project.open_online(tmp_path / "s", create=True) as online:
+        assert online.load("2026-01-02").rows == {"shop.orders": 2, "shop.users": 1}
+        assert online.load("2026-01-02").rows == {}
+        whole = online.get("user", 7, at="2026-01-02")
+        assert (whole["n_1d"], whole["country"]) == (2, "DE")
+        assert online.ingest("orders", ORDERS).repeated == 2
+        online.expire("2026-01-03")
+        assert code_of(lambda: online.get("user", 7, at="2026-01-02")) == "AFS1011"
+        assert code_of(lambda: online.answer("user", [{"user_id": 7, "t": AT}, {
+            "user_id": 7, "t": "2026-01-02"}])) == "AFS1011"  # fmt: skip
+        assert online.get("user", 7, at=AT) == served(project).get("user", 7, at=AT)
+
+
+def test_what_the_project_says_is_forgotten_as_rows_come_in(
+    project: astrafs.Project, tmp_path: Path
+) -> None:
+    program = project.program
+    assert program is not None
+    store = open_store(tmp_path / "s", create=True)
+    with Online(program, store, lambda: int(T.timestamp()) * 10**6, None, 2 * DAY) as online:
+        assert online.ingest("orders", ORDERS).taken == 4
+        assert code_of(lambda: online.get("user", 7, at="2026-01-01")) == "AFS1011"
+        assert online.get("user", 7)["n_1d"] == 1
+        with pytest.raises(ValueError, match="without a place"):
+            online.load(AT)

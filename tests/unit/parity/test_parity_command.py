@@ -179,6 +179,19 @@ def test_an_engine_that_is_wrong_is_found_out(
     assert explained.code == 0, explained.err
 
 
+def test_labels_do_not_hinder(project: Path, cli: Cli) -> None:
+    with (project / "shop.afs").open("a", encoding="utf-8") as file:
+        file.write(
+            "labels for User from orders {\n  ## Comes back.\n"
+            "  back: bool = count() over next 1d > 0\n}\n"
+        )
+    text = (project / "shop.afs").read_text("utf-8")
+    (project / "shop.afs").write_text(text.replace("{ huge }", "{ n_1d }"), "utf-8")
+    done = cli("parity", "--sample", "10", "--store", "memory")
+    assert done.code == 0, done.err
+    assert done.out.count("equal shop.") == 5
+
+
 def test_a_store_with_other_rows_is_in_the_way(project: Path, cli: Cli) -> None:
     import astrafs
 

@@ -13,6 +13,7 @@ from astrafs.plan import ir
 from astrafs.plan.errors import PlanError
 from astrafs.plan.program import Program
 from astrafs.registry import lock as lock_file
+from astrafs.registry.compare import compare
 from astrafs.registry.definitions import define, read_definition, write_definition
 from astrafs.registry.lock import EMPTY, Lock, lock_plan, read_lock, write_lock
 from astrafs.source import SourceFile
@@ -108,6 +109,19 @@ GOOD = write_lock(lock_plan(compiled(PROGRAM).plan, "2026-11-23"))
 HEAD = "".join(GOOD.partition("[rows")[0])
 
 
+def test_engines_are_recorded_and_decide_nothing() -> None:
+    plan = compiled(PROGRAM).plan
+    lock = lock_plan(plan, "2026-11-23", engines=("duckdb 2.0.0", "pyarrow 26.0.0"))
+    text = write_lock(lock)
+    assert 'engines = [\n  "duckdb 2.0.0",\n  "pyarrow 26.0.0",\n]' in text
+    assert lock_file._quickly(text) is not None
+    assert read_lock(text) == lock
+    found = compare(lock, plan, "2026-11-24", lambda _: None, ("duckdb 3.0.0",))
+    assert found.is_same
+    with pytest.raises(AstrafsError):
+        read_lock(text.replace('"duckdb 2.0.0"', "3"))
+
+
 def test_a_lock_of_nothing() -> None:
     assert read_lock(write_lock(EMPTY)) == EMPTY
 
@@ -128,7 +142,7 @@ def test_a_lock_of_nothing() -> None:
         (GOOD.replace("created", 'more = "x"\ncreated', 1), "must not have more"),
         (GOOD.replace("plan_schema = ", "plan_schema = 9", 1), "a newer version of this program"),
         (GOOD.replace("identities = ", "identities = 9", 1), "a newer version of this program"),
-        (GOOD[: GOOD.index("[feature.\"m.User.n@1\"]")], "which the file lacks"),
+        (GOOD[: GOOD.index('[feature."m.User.n@1"]')], "which the file lacks"),
         (GOOD[: len(GOOD) - 5], "not TOML"),
         (GOOD + GOOD[GOOD.rindex("[feature.") :], "not TOML"),
         (GOOD.replace("columns", "cells", 1), "must have just"),

@@ -138,8 +138,10 @@ def test_problems_of_questions_have_pointers(running: Running) -> None:
     [
         ("/views/nobody", {"question": {}}, 404, "AFS0012"),
         ("/ingest/nothing", {}, 404, "AFS1021"),
-        ("/views/user", {"question": {"user_id": 1}, "at": "yesterday"}, 422, "AFS0014"),
+        ("/views/user", {"question": {"user_id": 1}, "at": "yesterday"}, 422, "AFS1051"),
         ("/views/user", {"question": {"user_id": 1}, "at": 5}, 400, "AFS1102"),
+        ("/views/user", {"question": {"user_id": 1}, "at": None}, 400, "AFS1102"),
+        ("/views/user", {"question": {"user_id": 1}, "at": "2026-01-01"}, 422, "AFS1051"),
         ("/views/user", {"questions": {"user_id": 1}}, 400, "AFS1102"),
         ("/views/user", {"question": 5}, 422, "AFS1020"),
         ("/views/user", {"question": {}, "questions": []}, 400, "AFS1102"),
@@ -156,6 +158,16 @@ def test_requests_of_another_form(
     answer = running.client.post(path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "t", [0, None, "2026-01-01", "2026-01-01T00:00:00", [], "9999-01-01T00:00Z"]
+)
+def test_times_of_questions_are_times(running: Running, t: Any) -> None:
+    status, found = ask(running, {"questions": [{"user_id": 1}, {"user_id": 1, "t": t}]})
+    assert (status, found["errors"][0]["pointer"]) == (422, "/questions/1/t")
+    status, found = ask(running, {"question": {"user_id": 1, "t": t}})
+    assert (status, found["errors"][0]["pointer"]) == (422, "/question/t")
 
 
 def test_a_misspelt_member_is_guessed(running: Running) -> None:
@@ -289,6 +301,22 @@ def test_metrics_count_what_was_done(running: Running) -> None:
         "astrafs_http_in_flight 1.0",
     ):
         assert line in text.splitlines()
+
+
+def test_metrics_count_what_was_found_in_memory(running: Running) -> None:
+    def looks() -> list[float]:
+        lines = running.client.get("/metrics").text.splitlines()
+        found = dict(line.rsplit(" ", 1) for line in lines if line[:1] != "#")
+        return [
+            float(found.get(f'astrafs_cache_total{{result="{one}"}}', 0)) for one in ("hit", "miss")
+        ]
+
+    ask(running, {"question": {"user_id": 1}})
+    first = looks()
+    ask(running, {"question": {"user_id": 1}})
+    again = looks()
+    assert first[1] > 0
+    assert again[0] > first[0] and again[1] == first[1]
 
 
 def test_the_log_names_no_keys(running: Running) -> None:

@@ -57,6 +57,26 @@ def test_every_value_has_the_form_of_its_type(type_: Type) -> None:
     check()
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("9007199254740992", False),
+        ("9007199254740993", True),
+        ("9223372036854775807", True),
+        ("9223372036854775808", False),
+        ("-9223372036854775808", True),
+        ("-9223372036854775809", False),
+        ("10000000000000000", True),
+        ("09007199254740993", False),
+        ("1", False),
+    ],
+)
+def test_large_integers_are_strings_of_just_these_digits(text: str, is_one: bool) -> None:
+    assert Draft202012Validator(value_form(INT)).is_valid(text) is is_one
+    if is_one:
+        assert to_json(from_json(text, INT), INT) == text
+
+
 def test_the_document_is_one(running: Running) -> None:
     document = running.client.get("/openapi.json").json()
     OpenAPIV31SpecValidator(document).validate()
