@@ -99,7 +99,9 @@ def run(
                     place = sys.stdin.buffer if name == STDIN else Path(name)
                     for step in intake.file(place, format_, batch):
                         total.add(name, step, aside)
-                        drawn.step(total.rows + 1, 0, f"{intake.name}: {total.rows:,} rows")
+                        drawn.step(
+                            total.rows + 1, total.rows, f"{intake.name}: {total.rows:,} rows"
+                        )
                 online.tidy()
         except BaseException:
             _summary(total, as_json)
@@ -147,7 +149,8 @@ def _summary(total: _Total, as_json: bool) -> None:
     if total.first:
         console.report(tuple(total.first), {})
         if total.refused > len(total.first):
-            console.tell(f"... and {total.refused - len(total.first):,} more refused rows")
+            rest = total.refused - len(total.first)
+            console.tell(f"... and {rest:,} more refused row{'s' if rest > 1 else ''}")
         console.tell("")
     facts: dict[str, Any] = {
         "source": total.source,
@@ -208,11 +211,10 @@ def _lines_to(path: Path | None) -> Iterator[IO[str] | None]:
         yield None
         return
     try:
-        file = path.open("w", encoding="utf-8", newline="\n")
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise AstrafsError(
             codes.CANNOT_WRITE.nowhere(f"`{path}` cannot be written: {reason}")
         ) from None
-    with file:
-        yield file

@@ -162,22 +162,33 @@ def _time(view: ViewParity, row: int) -> str:
 
 
 def _why(view: ViewParity, found: Difference, as_of: int) -> str:
-    """Return the command that explains the value, where it is of the view's own entity."""
+    """Return the command that explains the value, where its key stands in the question."""
     import shlex
 
+    from astrafs.parity.sampling import TIME
     from astrafs.plan import ir
     from astrafs.plan.text import timestamp_text
     from astrafs.plan.values import value_text
 
     output = next(one for one in view.view.outputs if one.name == found.output)
-    if not isinstance(output.expression, ir.FeatureRef):
-        return ""
-    keys = []
-    for part, value in _key_of(view, found.row):
-        text = value if isinstance(value, str) else value_text(value, part.type)
-        keys.append(f"--key {shlex.quote(f'{part.name}={text}')}")
-    words = [str(output.expression.feature), *keys, f"--at {_time(view, found.row)}"]
-    return f"astrafs why {' '.join(words)} --as-of {timestamp_text(as_of)}"
+    own = {part.name: (part, value) for part, value in _key_of(view, found.row)}
+    t = view.questions.column(TIME)[found.row].value
+    match output.expression:
+        case ir.FeatureRef(feature=feature):
+            key = list(own.values())
+        case ir.EntityLookup(feature=feature, keys=keys, offset=offset):
+            key = [own[one.name] for one in keys if isinstance(one, ir.KeyPart)]
+            t -= offset
+            if len(key) < len(keys):
+                return ""
+        case _:
+            return ""
+    texts = [
+        value if isinstance(value, str) else value_text(value, part.type) for part, value in key
+    ]
+    words = [f"--key {shlex.quote(text)}" for text in texts]
+    times = f"--at {timestamp_text(t)} --as-of {timestamp_text(as_of)}"
+    return " ".join(["astrafs why", str(feature), *words, times])
 
 
 def _json(found: Parity) -> str:

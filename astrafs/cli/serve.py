@@ -122,9 +122,7 @@ def run(
     settings = _settings(config.serving, given)
     named = tokens or _tokens_of(config)
     if named is None and not _is_local(settings.host):
-        found = codes.NEEDS_TOKENS.nowhere(f"`{settings.host}` is not an address of this machine")
-        console.fail(found.help("make one with `astrafs token NAME`, and add `--tokens FILE`"))
-        return console.USAGE
+        return _needs_tokens(settings.host)
     from astrafs.online.stores import place_of
     from astrafs.server.listening import bind
     from astrafs.server.tokens import Tokens
@@ -137,6 +135,8 @@ def run(
         console.fail(*error.diagnostics)
         return console.USAGE
     with listener:
+        if named is None and not _is_local(listener.getsockname()[0]):
+            return _needs_tokens(settings.host)  # a name of this machine that leads elsewhere
         place = place_of(config.root, store, config.online)
         return _Serve(compiled, program, settings, place, named, listener).run()
 
@@ -286,6 +286,12 @@ def _shown_store(place: str | Path) -> str:
     from astrafs.online.redis_store import shown as shown_redis
 
     return shown_redis(place).strip("`")
+
+
+def _needs_tokens(host: str) -> int:
+    found = codes.NEEDS_TOKENS.nowhere(f"`{host}` is not an address of this machine alone")
+    console.fail(found.help("make one with `astrafs token NAME`, and add `--tokens FILE`"))
+    return console.USAGE
 
 
 def _is_local(host: str) -> bool:

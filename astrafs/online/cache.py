@@ -8,8 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from astrafs.online.manifest import Manifest
-
 CACHE_BYTES = 256 << 20
 
 
@@ -26,7 +24,6 @@ class SegmentCache:
         self.hits = 0
         self.misses = 0
         self.schemas: dict[bytes, pa.Schema] = {}
-        self.manifest = (b"", Manifest())
 
     def get(self, key: bytes) -> Any:
         """Return what is remembered under ``key``."""

@@ -23,7 +23,6 @@ from astrafs.online.expressions import Key
 from astrafs.online.groups import Shape
 from astrafs.online.heads import Block, Head, head_size
 from astrafs.online.layout import Layout, block_key
-from astrafs.online.manifest import PLACE, Manifest
 from astrafs.online.rows import rank, revised
 from astrafs.online.segments import Row, Segment
 from astrafs.online.store import Readable
@@ -76,7 +75,6 @@ class StoredRows:
         self._as_of = as_of
         self._cache = cache
         self._noting: list[Reads] = []
-        self._floor: bytes | None = None
         self.session: Session = layout.engine.ask(self, as_of)
 
     # --- reading entries
@@ -85,7 +83,6 @@ class StoredRows:
         found = self._store.get(keys)
         for reads in self._noting:
             reads.update(zip(keys, found, strict=True))
-            reads.pop(PLACE, None)
         return found
 
     def _note(self, reads: Mapping[bytes, bytes | None]) -> None:
@@ -104,34 +101,6 @@ class StoredRows:
         """End the latest :meth:`noting`."""
         self._noting.pop()
 
-    # --- questions
-
-    def answer(self, view: str, key: Key, t: int) -> tuple[Any, ...]:
-        """Return the outputs of a view for one key or request at ``t``, as engine values. Raises
-        :class:`AstrafsError` where ``t`` is older than what is kept, and ``ValueFailure``.
-        """
-        found = self.session.view(view, key, t)
-        self._judge(t)
-        return found
-
-    def answers(self, view: str, keys: Sequence[Key], times: Sequence[int]) -> list[pa.Array]:
-        """Return a column per output of a view with its value for each key at its time. Raises as
-        :meth:`answer` does.
-        """
-        found = self.session.columns(view, keys, times)
-        if times:
-            self._judge(min(times))
-        return found
-
-    def _judge(self, since: int) -> None:
-        # The floor rises before rows are dropped, and is read with the heads: one that is low
-        # enough there has everything.
-        data = self._floor
-        if data is not None:
-            if data != self._cache.manifest[0]:
-                self._cache.manifest = (data, Manifest.read(data))
-            self._cache.manifest[1].judge_time(since)
-
     # --- segments
 
     def segments(self, shape: Shape, keys: Sequence[Key], since: int) -> list[Held | None]:
@@ -139,7 +108,7 @@ class StoredRows:
         at ``since`` or later may hold.
         """
         places = [self._layout.head_key(shape, key) for key in keys]
-        *heads, self._floor = self._get([*places, PLACE])
+        heads = self._get(places)
         found: dict[bytes, Held | None] = {}
         missing: list[tuple[Key, bytes, bytes]] = []
         floor = None if shape.reach is None else since - shape.reach

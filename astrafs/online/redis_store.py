@@ -7,7 +7,7 @@ runs alone and logs as one transaction; a read is one MGET.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -212,10 +212,11 @@ class RedisStore:
     def _read(self, *command: bytes | str | int) -> Any:
         """Run a command that changes nothing; tried once more where the connection was lost."""
         with self._errors():
+            run: Callable[..., Any] = self._client.execute_command
             try:
-                return self._client.execute_command(*command)
+                return run(*command)
             except redis.exceptions.ConnectionError:
-                return self._client.execute_command(*command)
+                return run(*command)
 
     def _info(self, section: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._read("INFO", section)

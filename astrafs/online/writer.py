@@ -258,47 +258,54 @@ class _Batch:
 
     def _places(self, source: ir.Source, cells: Cells) -> list[Placing]:
         """Return where a row goes; raises ``ValueFailure`` where an expression of the way has no
-        value.
+        value, and then leaves nothing behind.
         """
-        found: list[Placing] = []
+        homes: list[tuple[Shape, int, Way, Key | None, Row | None, tuple[Any, ...]]] = []
         given = self._layout.engine.rows.source_row(source, cells)
+        scope_of = self._seen.session.row_scope
         ended: dict[tuple[str, int], Row | None] = {}
-        earlier: list[Cells] | None = None
         for shape, place, way in self._layout.ways.get(source.name, ()):
             if self._only is not None and id(shape) not in self._only:
                 continue
             passed = (shape.group.rows, place)
-            marked = ir.TableLookup in shape.placing
-            reads = self._seen.noting() if marked else {}
-            if marked or passed not in ended:
-                ended[passed] = through(way, given, self._seen.session.row_scope)
-            row = ended[passed]
-            key = None if row is None else shape.key_of(row, self._seen.session.row_scope)
-            if marked:
-                self._seen.noted_all()
-                event = given.event if row is None else row.event
-                for read in reads:
-                    if read[:1] == b"t":
-                        self._marks[read] = max(event, self._marks.get(read, event))
+            if ir.TableLookup in shape.placing:
+                key, row = self._marked(shape, way, given)
+            else:
+                if passed not in ended:
+                    ended[passed] = through(way, given, scope_of)
+                row = ended[passed]
+                key = None if row is None else shape.key_of(row, scope_of)
+            values: tuple[Any, ...] = ()
+            if row is not None and key is not None and shape.local:
+                values = shape.cells(row, scope_of)
+                shape.judge(values)
+            homes.append((shape, place, way, key, row, values))
+        found: list[Placing] = []
+        earlier = self._earlier(source, cells) if source.revisions and homes else ()
+        for shape, place, way, key, row, values in homes:
             if source.revisions:
-                if earlier is None:
-                    earlier = self._earlier(source, cells)
                 found += self._revised(source, shape, place, way, cells, key, row, earlier)
-            elif (
-                row is not None and key is not None and row.event >= self._oldest.get(shape, _NEVER)
-            ):
-                head = self._layout.head_key(shape, key)
-                values: tuple[Any, ...] = ()
-                if shape.local:
-                    values = shape.cells(row, self._seen.session.row_scope)
-                    shape.judge(values)
-                order = self._layout.engine.rows.order(shape.group.rows, place, row)
-                found.append(
-                    Placing(
-                        head, shape, cells, Placed(row.event, row.known, order[1], place, values)
-                    )
-                )
+            elif row is not None and key is not None:
+                if row.event >= self._oldest.get(shape, _NEVER):
+                    head = self._layout.head_key(shape, key)
+                    _, order, _ = self._layout.engine.rows.order(shape.group.rows, place, row)
+                    placed = Placed(row.event, row.known, order, place, values)
+                    found.append(Placing(head, shape, cells, placed))
         return found
+
+    def _marked(self, shape: Shape, way: Way, given: Row) -> tuple[Key | None, Row | None]:
+        """Return the key of a row and what is made of it, and note which tables said so."""
+        reads = self._seen.noting()
+        try:
+            row = through(way, given, self._seen.session.row_scope)
+            key = None if row is None else shape.key_of(row, self._seen.session.row_scope)
+        finally:
+            self._seen.noted_all()
+        event = given.event if row is None else row.event
+        for read in reads:
+            if read[:1] == b"t":
+                self._marks[read] = max(event, self._marks.get(read, event))
+        return key, row
 
     def _earlier(self, source: ir.Source, cells: Cells) -> list[Cells]:
         """Return the revisions of the same event that came before, and note this one."""

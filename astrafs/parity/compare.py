@@ -68,9 +68,11 @@ def _bits(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def bits_text(value: Any) -> str:
-    """Return the bits of a float as hexadecimal digits, nothing for other values."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016x}" if _is_float(value) else ""
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, float)
+    """Return the bits of a float, or of the floats in a list or map, as hexadecimal digits; nothing
+    for other values.
+    """
+    if isinstance(value, float):
+        return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016x}"
+    if isinstance(value, tuple):
+        return " ".join(filter(None, map(bits_text, value)))
+    return ""

@@ -67,7 +67,7 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How many questions there are in all, and the seed that chooses them."""
+    """How many questions there are in all (at least one a view), and the seed that chooses them."""
 
     count: int
     seed: int = 0
@@ -144,7 +144,8 @@ def _questions(
         pool = None
         if entity.keys and not entity.request:
             pool, _ = to_table(program, place, Request(view.name, as_of))
-        share = (number + 1) * sampling.count // len(views) - number * sampling.count // len(views)
+        count = max(sampling.count, len(views))
+        share = (number + 1) * count // len(views) - number * count // len(views)
         seed = f"{sampling.seed} {view.name}"
         sampler = Sampler(history, plan, entity, pool, as_of, seed)
         found[view.name] = sampler.questions(share)
@@ -239,12 +240,3 @@ def _backfilled(
 ) -> pa.Table:
     request = Request(view.name, as_of, spine=questions, time=TIME)
     return to_table(program, place, request)[0]
-
-
-def feature_of(output: ir.Output) -> ir.FeatureId | None:
-    """Return the feature behind an output, None for a key."""
-    match output.expression:
-        case ir.FeatureRef(feature=feature) | ir.EntityLookup(feature=feature):
-            return feature
-        case _:
-            return None

@@ -56,19 +56,22 @@ _FAR_INT: Final = (
 """The integers that JSON holds as strings of digits."""
 
 
-def value_form(type_: Type) -> Form:
-    """Return the schema of the JSON values of ``type_``."""
+def value_form(type_: Type, *, given: bool = False) -> Form:
+    """Return the schema of the JSON values of ``type_`` as they are answered, or the wider one of
+    those that may be ``given``.
+    """
     plain = plain_type(type_)
-    form = _plain_form(plain)
+    form = _plain_form(plain, given)
     if not plain.nullable:
         return form
     return {"anyOf": [form, {"type": "null"}]}
 
 
-def _plain_form(type_: Type) -> Form:
+def _plain_form(type_: Type, given: bool) -> Form:
     match type_.kind:
         case Kind.INT:
-            near = {"type": "integer", "minimum": -SAFE_INT, "maximum": SAFE_INT}
+            least, most = (INT_MIN, INT_MAX) if given else (-SAFE_INT, SAFE_INT)
+            near = {"type": "integer", "minimum": least, "maximum": most}
             far = {"type": "string", "pattern": _FAR_INT}
             return {"oneOf": [near, far], "examples": [7]}
         case Kind.FLOAT:
@@ -80,7 +83,9 @@ def _plain_form(type_: Type) -> Form:
         case Kind.ENUM:
             return {"type": "string", "enum": list(type_.values)}
         case Kind.DECIMAL:
-            return _decimal_form(type_)
+            form = _decimal_form(type_)
+            examples = form["examples"]
+            return {"anyOf": [form, {"type": "number"}], "examples": examples} if given else form
         case Kind.BYTES:
             return {"type": "string", "contentEncoding": "base64", "examples": ["AAEC"]}
         case Kind.TIMESTAMP:
@@ -90,13 +95,16 @@ def _plain_form(type_: Type) -> Form:
         case Kind.DURATION:
             return _DURATION
         case Kind.LIST:
-            return {"type": "array", "items": value_form(type_.parts[0])}
+            return {"type": "array", "items": value_form(type_.parts[0], given=given)}
         case Kind.VECTOR:
             length = type_.precision
             bounds = {"minItems": length, "maxItems": length}
             return {"type": "array", "items": {"type": "number"}, **bounds}
         case Kind.MAP:
-            return {"type": "object", "additionalProperties": value_form(type_.parts[1])}
+            return {
+                "type": "object",
+                "additionalProperties": value_form(type_.parts[1], given=given),
+            }
         case _:
             return {}
 
@@ -124,8 +132,7 @@ def example_of(type_: Type) -> Any:
         case Kind.MAP:
             return {}
         case _:
-            form = _plain_form(plain)
-            return form["examples"][0]
+            return _plain_form(plain, given=True)["examples"][0]
 
 
 def question_form(view: ViewSchema) -> Form:
@@ -133,7 +140,7 @@ def question_form(view: ViewSchema) -> Form:
     properties = {}
     for one in view.keys:
         type_ = one.type if view.request else one.type.optional()
-        properties[one.name] = _described(value_form(type_), one)
+        properties[one.name] = _described(value_form(type_, given=True), one)
     needed = [one.name for one in view.keys if not (view.request and one.nullable)]
     if "t" not in properties:
         properties["t"] = {**TIME, "description": "The time of this question; else that of `at`."}
@@ -158,7 +165,9 @@ def answer_example(view: ViewSchema) -> Any:
 
 def row_form(source: SourceSchema) -> Form:
     """Return the schema of a row of ``source``."""
-    properties = {one.name: _described(value_form(one.type), one) for one in source.columns}
+    properties = {
+        one.name: _described(value_form(one.type, given=True), one) for one in source.columns
+    }
     needed = [one.name for one in source.columns if not one.nullable]
     # As in a file of the source, there may be more than what is declared.
     return {**_object(properties, needed), "additionalProperties": True}

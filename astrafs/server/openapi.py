@@ -75,7 +75,7 @@ def schema_of(view: ViewSchema) -> Form:
                 "name": one.name,
                 "type": str(one.type),
                 "nullable": one.nullable,
-                "json": forms.value_form(one.type),
+                "json": forms.value_form(one.type, given=True),
             }
             for one in view.keys
         ],

@@ -19,6 +19,7 @@ from astrafs.server.protocol import BoundedProtocol
 from astrafs.serving import Serving
 
 _LOOK_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 1.0
 
 
 def run(app: App, listener: socket.socket, ready: Callable[[], None], lifeline: int | None) -> bool:
@@ -40,7 +41,7 @@ async def _run(
         if lifeline is not None:
             loop.add_reader(lifeline, _cut, loop, lifeline, server)
         await server.serve(sockets=[listener])
-    return await app.close(max(0.1, app.settings.drain_seconds))
+    return await app.close(_LAST_SECONDS)  # the server has waited for what it could
 
 
 def _cut(loop: asyncio.AbstractEventLoop, lifeline: int, server: _Server) -> None:

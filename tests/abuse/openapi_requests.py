@@ -82,6 +82,8 @@ def _run(server: ServerProcess, folder: Path, seed: int, left: int) -> int:
             "--generation-database",
             "none",
             "--continue-on-failure",
+            "--workers",
+            "2",
             "--suppress-health-check",
             "all",
             "--warnings",

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,10 +77,13 @@ _OTHERS = """
 _BOUNDED = _OTHERS.replace("over all", "over 30d")
 
 
-def program(*, unbounded: bool) -> str:
-    """Return the text of 40 features."""
+def program(*, unbounded: bool, distinct: bool = True) -> str:
+    """Return the text of 40 features, 38 without numbers of ``distinct`` values."""
     features = "".join(_PER_WINDOW.replace("{w}", window) for window in _WINDOWS)
     features += _OTHERS if unbounded else _BOUNDED
+    if not distinct:
+        before, _, rest = features.partition("  ## Different merchants.")
+        features = before + rest[rest.index("  ## Latest.") :]
     names = [line.split(":")[0].strip() for line in features.splitlines() if " = " in line]
     return f"""
 owner "a@b.test"
@@ -174,10 +178,11 @@ def one_entity(directory: Path, events: int) -> None:
     cache = SegmentCache()
 
     def warm(turn: int) -> object:
-        return StoredRows(layout, store, _EVER, cache).answer("m.v", (0,), SPAN + turn)
+        return StoredRows(layout, store, _EVER, cache).session.view("m.v", (0,), SPAN + turn)
 
     def cold(turn: int) -> object:
-        return StoredRows(layout, store, _EVER, SegmentCache()).answer("m.v", (0,), SPAN + turn)
+        kept = StoredRows(layout, store, _EVER, SegmentCache())
+        return kept.session.view("m.v", (0,), SPAN + turn)
 
     base, _ = quantiles(separate(events), 500, 50)
     for name, ask in (("warm", warm), ("cold cache", cold)):
@@ -200,8 +205,8 @@ def many_entities(directory: Path) -> None:
     features = len(layout.engine.plan.views[0].outputs)
 
     def ask(used: SegmentCache, turn: int) -> object:
-        rows = StoredRows(layout, store, _EVER, used)
-        return rows.answers("m.v", keys, [SPAN + turn] * len(keys))
+        asked = StoredRows(layout, store, _EVER, used).session
+        return asked.columns("m.v", keys, [SPAN + turn] * len(keys))
 
     cold, _ = quantiles(lambda turn: ask(SegmentCache(2 << 30), turn), 3, 0)
     middle, _ = quantiles(lambda turn: ask(cache, turn), 20, 3)
@@ -211,6 +216,39 @@ def many_entities(directory: Path) -> None:
             f"{taken / 1e3:,.0f} ms",
             f"{features * 1000 / taken:.2f} M feature values/s",
         )
+    store.close()
+
+
+def very_many(directory: Path, events: int) -> None:
+    """Measure one entity with very many events: from tiles, and from all rows that windows hold."""
+    layout = layout_of(program(unbounded=True, distinct=False))
+    store = SqliteStore(directory / "very", create=True)
+    writer = Writer(layout, store)
+    given = orders(0, events, 0)
+    while part := list(islice(given, 50_000)):
+        writer.ingest("m.orders", part)
+    (shape,) = layout.shapes
+    place = layout.head_key(shape, (0,))
+
+    def tiled(cache: SegmentCache, turn: int) -> object:
+        kept = StoredRows(layout, store, _EVER, cache)
+        return kept.session.view("m.v", (0,), SPAN + turn)
+
+    def raw(cache: SegmentCache, turn: int) -> object:
+        kept = StoredRows(layout, store, _EVER, cache)
+        (head,) = store.get((place,))
+        assert head is not None
+        sweep = layout.engine.root("m.v").asked[0].sweep
+        return sweep.one(kept.whole(shape, place, head, None).at(SPAN + turn, _EVER), SPAN + turn)
+
+    cache = SegmentCache()
+    slow, _ = quantiles(lambda turn: raw(SegmentCache(8 << 30), turn), 2, 0)
+    cold, _ = quantiles(lambda turn: tiled(SegmentCache(), turn), 10, 1)
+    warm, late = quantiles(lambda turn: tiled(cache, turn), 300, 5)
+    what = f"one entity of {events:,} events, 38 features"
+    row(f"{what}, all rows, cold cache", f"{slow / 1e3:,.0f} ms", "")
+    row(f"{what}, tiles, cold cache", f"{cold / 1e3:,.1f} ms", f"{slow / cold:,.0f}x faster")
+    row(f"{what}, tiles, warm", f"p50 {warm:,.0f} us, p99 {late:,.0f} us", "")
     store.close()
 
 
@@ -244,7 +282,8 @@ def row(what: str, *cells: str) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="", help="one, many, ingest")
+    parser.add_argument("--only", default="", help="one, many, tiles, ingest")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of the great entity")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -253,6 +292,8 @@ def main() -> None:
             one_entity(directory, 10_000)
         if asked.only in ("", "many"):
             many_entities(directory)
+        if asked.only in ("", "tiles"):
+            very_many(directory, asked.events)
         if asked.only in ("", "ingest"):
             ingest(directory)
 

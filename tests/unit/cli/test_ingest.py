@@ -115,6 +115,11 @@ class TestIngest:
         assert (words in done.err, done.code) == (True, code), done.err
         assert "Traceback" not in done.err
 
+    def test_refused_rows_that_cannot_be_written_are_told(self, cli: Cli) -> None:
+        done = cli("ingest", "orders", "bad.jsonl", "--refused", "/dev/full")
+        assert done.code in (1, 2)
+        assert "`/dev/full` cannot be written: no space left" in done.err
+
     def test_a_broken_file_says_what_was_kept(self, cli: Cli, made: Path) -> None:
         (made / "broken.arrow").write_bytes(b"\xff" * 100)
         done = cli("ingest", "orders", "orders.jsonl", "broken.arrow")

@@ -100,6 +100,22 @@ def test_each_mistake_has_one_placed_diagnostic(
     assert words in found[0][3]
 
 
+@pytest.mark.parametrize(
+    ("text", "micros"), [("7d", 604_800_000_000), ("1d12h", 129_600_000_000), ("1us", 1)]
+)
+def test_how_far_back_online_questions_go(tmp_path: Path, text: str, micros: int) -> None:
+    config, found = load(tmp_path, f'[online]\nstore = "state"\nhistory = "{text}"\n')
+    assert found == []
+    assert (config.online, config.history) == ("state", micros)
+
+
+@pytest.mark.parametrize("value", ['"soon"', '"0d"', '"7"', '"2026-01-01"', '"-1d"', "7", '"1h7d"'])
+def test_what_is_no_length_of_time_is_placed(tmp_path: Path, value: str) -> None:
+    config, found = load(tmp_path, f"[online]\n\nhistory = {value}\n")
+    assert [(one[0], one[1]) for one in found] == [("AFS0952", 3)]
+    assert config.history is None
+
+
 def test_an_unknown_environment_is_a_usage_error(tmp_path: Path) -> None:
     text = "[env.production.sources]\n"
     _, found = load(tmp_path, text, env="prodution")

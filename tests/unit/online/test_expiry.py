@@ -65,7 +65,8 @@ def order(number: int, day: int, **cells: Any) -> dict[str, Any]:
 
 
 def ask(layout: Layout, store: Store, t: int, view: str = "m.v", key: Any = 7) -> tuple[Any, ...]:
-    return StoredRows(layout, store, 2**62, SegmentCache()).answer(view, (key,), t)
+    read_manifest(store).judge_time(t)
+    return StoredRows(layout, store, 2**62, SegmentCache()).session.view(view, (key,), t)
 
 
 def code(refused: pytest.ExceptionInfo[AstrafsError]) -> str:

@@ -16,9 +16,11 @@ import astrafs
 from astrafs.diagnostics.codes.online import NO_VIEWS, NOT_LOADED
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.online import loading
+from astrafs.online.engine import Engine
 from astrafs.online.heads import Head
+from astrafs.online.layout import Layout
 from astrafs.online.manifest import Manifest, change_manifest, read_manifest
-from astrafs.online.served import chosen_views
+from astrafs.online.served import chosen_views, restricted
 from astrafs.online.service import Online
 from astrafs.online.store import MemoryStore, Store
 from astrafs.online.stores import open_store
@@ -90,6 +92,64 @@ features for User from orders where kind == "till" {
   till: int = count() over all
 }
 view tills for User { till }
+"""
+MOVED = """
+## Orders when they were seen, with a mark.
+stream seen_orders from orders
+  time seen
+  where amount > 0.50 and kind == "web"
+{
+  large: bool = amount > 2.50
+  spent: float = float(amount) * 1.5
+}
+## The large ones an hour later.
+stream later from seen_orders
+  time later_at
+  where large
+{
+  later_at: timestamp = seen + 1h
+  words: string = string(shop)
+  age: duration = t - at
+}
+entity Pair { user_id: User, shop: Shop }
+features for Pair from later by user_id, shop where age > 3h {
+  ## Number.
+  n: int = count() over 7d
+  ## Words.
+  words: list[string] = collect(words, 3) over all
+  ## Spent.
+  spent: float = sum(spent where not large or spent > 3.0) over all
+}
+features for User from seen_orders {
+  ## Mean.
+  mean: float? = mean(spent) over 1d
+}
+view pair for Pair { n words spent }
+view means for User { mean }
+"""
+BACKWARDS = """
+## Orders before they were.
+stream backwards from orders
+  time before_at
+{
+  before_at: timestamp = at - 1h
+}
+features for User from backwards {
+  ## Number.
+  n_before: int = count() over 7d
+}
+view earlier for User { n_before }
+"""
+LARGE = """
+## Orders of a size that no exact sum takes.
+stream huge from orders {
+  size: float = float(amount) * 1e30
+}
+features for User from huge {
+  ## Sum.
+  sum_huge: float = sum(size) over 7d
+}
+view huges for User { sum_huge }
 """
 AS_OF = "2026-02-01T00:00:00Z"
 AT = "2026-01-25T12:00:00Z"
@@ -349,3 +409,53 @@ def test_a_killed_load_goes_on(tmp_path: Path) -> None:
     store = open_store(tmp_path / ".astrafs" / "online")
     assert list(store.scan(b"l")) == []
     store.close()
+
+
+def one_schema(_name: bytes) -> pa.Schema:
+    raise AssertionError("all blocks have the columns of the program")
+
+
+def test_columns_by_sql_are_those_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = project(tmp_path, MOVED)
+    stores = []
+    for taken in (0, 1):
+        store = MemoryStore()
+        if taken:
+            monkeypatch.setattr(loading, "statement", lambda *_: None)
+        serve(found, store).load(AS_OF)
+        program = found.program
+        assert program is not None
+        layout = Layout(Engine(restricted(program, chosen_views(program, ())).plan))
+        by_statement = {
+            shape.group.rows
+            for shape in layout.shapes
+            if loading.statement(program.plan, shape, layout.columns(shape))
+        }
+        assert by_statement == (set() if taken else {"m.orders", "m.seen_orders", "m.later"})
+        forms = {layout.names[shape]: form for shape, form in layout.forms.items()}
+        stores.append(
+            {
+                key: forms[key[1:13]].decode(data, one_schema).to_pylist()
+                if key[:1] == b"b" and key[1:13] in forms
+                else data
+                for key, data in store.scan(b"")
+                if key[:1] in b"brtvksm"
+            }
+        )
+    by_sql, by_rows = stores
+    assert by_sql.keys() == by_rows.keys()
+    assert by_sql == by_rows
+
+
+def test_a_row_that_a_stream_may_not_have_is_refused_by_name(tmp_path: Path) -> None:
+    found, store = project(tmp_path, BACKWARDS), MemoryStore()
+    done = serve(found, store).load(AS_OF)
+    assert done.conflicts == 390
+    assert "would move to an earlier time" in done.refused[0].title
+
+
+def test_floats_beyond_exact_sums_stop_a_load(tmp_path: Path) -> None:
+    found, store = project(tmp_path, LARGE), MemoryStore()
+    with pytest.raises(AstrafsError) as refused:
+        serve(found, store).load(AS_OF)
+    assert [one.code.id for one in refused.value.diagnostics] == ["AFS0936"]

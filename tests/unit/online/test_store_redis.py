@@ -167,7 +167,7 @@ def test_the_server_is_asked_how_durable_it_is(
 def test_users_need_a_password_and_rights(own: RedisServer) -> None:
     with redis.Redis(unix_socket_path=str(own.socket)) as client:
         for rights in (
-            "app on >pa:s/s@1 ~{app}:* +@all -@admin",
+            "app on >pa:s/s@1 ~{app}:* +@connection +@read +@write +@scripting +info",
             "looker on >look ~* +@read +info",
             "default resetpass >main",
         ):

@@ -179,6 +179,29 @@ def test_an_engine_that_is_wrong_is_found_out(
     assert explained.code == 0, explained.err
 
 
+@pytest.mark.usefixtures("project")
+def test_a_value_that_is_looked_up_is_explained_too(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (
+        "parity",
+        "checkout",
+        "--sample",
+        "200",
+        "--store",
+        "memory",
+        "--as-of",
+        "2026-02-15",
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(Shape, "_window", _later_edge)
+        done = cli(*options)
+    assert done.code == 1
+    why = re.search(r"    astrafs (why shop\.User\.n_1d --key \d+ --at .*)\n", done.out)
+    assert why is not None
+    assert cli(*why[1].split()).code == 0
+
+
 def test_labels_do_not_hinder(project: Path, cli: Cli) -> None:
     with (project / "shop.afs").open("a", encoding="utf-8") as file:
         file.write(

@@ -53,6 +53,7 @@ def test_every_value_has_the_form_of_its_type(type_: Type) -> None:
         written = to_json(value, type_)
         assert form.is_valid(written), written
         assert optional.is_valid(written)
+        assert Draft202012Validator(value_form(type_, given=True)).is_valid(written)
 
     check()
 

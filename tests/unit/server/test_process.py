@@ -17,6 +17,7 @@ import pytest
 
 from astrafs.server.tokens import append
 from tests.curl import curl
+from tests.redis_server import RedisServer, find_redis_server
 from tests.server_process import ServerProcess, make_store, open_store, payments, write_project
 
 QUESTION = {"question": {"user_id": 1}}
@@ -136,6 +137,31 @@ def test_several_processes_serve_one_store(project: Path) -> None:
         workers = children(parent)
         assert server.stop() == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_a_redis_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    program = find_redis_server()
+    assert program is not None, "redis-server is not installed (apt-get install redis-server)"
+    project = write_project(tmp_path / "shop")
+    data = tmp_path / "redis"
+    data.mkdir()
+    with RedisServer(program, data) as redis:
+        place = redis.place(timeout="1")
+        make_store(project, 3, place)
+        with ServerProcess(project, "--store", place) as server:
+            assert server.ask("/views/user", QUESTION)[0] == 200
+            redis.kill()
+            status, told = server.ask("/views/user", QUESTION)
+            assert (status, told["code"]) == (503, "AFS1032")
+            assert server.ask("/ingest/payments", payments(5))[0] == 503
+            assert server.ask("/readyz")[0] == 503
+            assert server.ask("/healthz")[0] == 200
+            redis.start()
+            assert eventually(lambda: server.ask("/readyz")[0] == 200)
+            status, told = server.ask("/views/user", QUESTION)
+            assert (status, told["answer"]["last_note"]) == (200, "user 1")
+            assert server.ask("/ingest/payments", payments(5))[1]["taken"] == 3
+            assert server.stop() == 0
 
 
 def test_processes_end_with_the_one_that_looks_after_them(project: Path) -> None:
