@@ -87,9 +87,6 @@ class Writer:
         """
         return self._write(source, rows, frozenset(map(id, shapes)), marks)
 
-    def _seen(self) -> StoredRows:
-        return StoredRows(self._layout, self._store, _ALWAYS, self._cache)
-
     def _write(
         self,
         source: str,
@@ -128,7 +125,14 @@ class Writer:
     ) -> T:
         for attempt in range(_TRIES):
             draft = Draft(self._store)
-            done = work(_Batch(self._layout, draft, self._seen(), only))
+            seen = StoredRows(self._layout, draft.found, _ALWAYS, self._cache)
+            try:
+                done = work(_Batch(self._layout, draft, seen, only))
+            except AstrafsError:
+                # What was read in several reads, while others wrote, may not fit together.
+                if draft.stands():
+                    raise
+                continue
             changes = {**draft.changes, **marks}
             if not changes:
                 return done
@@ -285,12 +289,13 @@ class _Batch:
         for shape, place, way, key, row, values in homes:
             if source.revisions:
                 found += self._revised(source, shape, place, way, cells, key, row, earlier)
-            elif row is not None and key is not None:
-                if row.event >= self._oldest.get(shape, _NEVER):
-                    head = self._layout.head_key(shape, key)
-                    _, order, _ = self._layout.engine.rows.order(shape.group.rows, place, row)
-                    placed = Placed(row.event, row.known, order, place, values)
-                    found.append(Placing(head, shape, cells, placed))
+                continue
+            if row is None or key is None or row.event < self._oldest.get(shape, _NEVER):
+                continue
+            head = self._layout.head_key(shape, key)
+            _, order, _ = self._layout.engine.rows.order(shape.group.rows, place, row)
+            placed = Placed(row.event, row.known, order, place, values)
+            found.append(Placing(head, shape, cells, placed))
         return found
 
     def _marked(self, shape: Shape, way: Way, given: Row) -> tuple[Key | None, Row | None]:

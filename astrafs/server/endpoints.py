@@ -116,7 +116,10 @@ class Endpoints:
         body = await read_body(request, self._settings.max_body_bytes)
         call = self._arrow_answer if kind == ARROW else self._json_answer
         small = kind == JSON and len(body) <= SMALL_BYTES
-        questions, answer = await self._work.run(lambda: call(view, body), kind=view, small=small)
+        similar = f"{view} {len(body).bit_length()}"  # bodies of one length cost about the same
+        questions, answer = await self._work.run(
+            lambda: call(view, body), kind=similar, small=small
+        )
         self._metrics.answered(view, questions, questions * len(schema.outputs))
         self._metrics.cached(self._online.cached)
         return Response(answer, media_type=kind)
@@ -204,5 +207,8 @@ class Endpoints:
         return Response(self._document, media_type=JSON)
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -45,6 +45,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._routes: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._refused = Counter(
             "astrafs_http_refused",
             "Requests refused before they were complete: damaged, slow, too large.",
@@ -82,8 +83,12 @@ class Metrics:
     def finished(self, route: str, status: int, seconds: float) -> None:
         """Count a request that has ended."""
         self._in_flight.dec()
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        found = self._routes.get((route, status))
+        if found is None:  # to look labels up takes longer than to count
+            made = self._requests.labels(route, str(status)), self._seconds.labels(route)
+            found = self._routes[route, status] = made
+        found[0].inc()
+        found[1].observe(seconds)
 
     def refused(self, code: str) -> None:
         """Count a request that never came to be one."""

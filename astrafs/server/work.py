@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from astrafs.diagnostics.codes import server as codes
 from astrafs.server.problems import RefusalError
 
-QUICK_SECONDS: Final = 0.001
+QUICK_SECONDS: Final = 0.002
 """Work expected to take at most this long is done on the loop."""
 _WEIGHT: Final = 0.2
 

@@ -21,14 +21,14 @@ def _well(found: run.Found, kills: int) -> None:
 
 
 def test_killed_writers_of_sqlite_lose_nothing(tmp_path: Path) -> None:
-    _well(run.sqlite_rounds(tmp_path, Random(), 4), 4)
+    _well(run.sqlite_rounds(tmp_path, Random(), 2), 2)
 
 
 def test_killed_writers_and_servers_of_redis_lose_nothing() -> None:
     if find_redis_server() is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
     with run.redis_server() as server:
-        _well(run.redis_rounds(server, Random(), 3, 1), 4)
+        _well(run.redis_rounds(server, Random(), 1, 1), 2)
 
 
 def test_a_killed_load_goes_on_and_ends_the_same(tmp_path: Path) -> None:
@@ -45,9 +45,8 @@ def test_a_killed_load_goes_on_and_ends_the_same(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_refused_and_loses_nothing(tmp_path: Path) -> None:
     rounds = run.Rounds(str(tmp_path / "store"), Random())
-    for room in (30_000, 150_000):
-        rounds.fill_disk(room)
-    assert rounds.found["refusals on a full disk"] == 2
+    rounds.fill_disk(100_000)
+    assert rounds.found["refusals on a full disk"] == 1
     assert rounds.found.problems() == 0, dict(rounds.found)
 
 

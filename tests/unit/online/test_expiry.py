@@ -1,4 +1,4 @@
-"""What no question can reach is dropped, older questions are refused, and stores say what they hold."""
+"""What no question can reach is dropped, older questions are refused; stores say what they hold."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_large_values_come_back(store: Store) -> None:
 
 
 def test_a_scan_goes_on_while_its_reader_writes(store: Store) -> None:
-    many = {f"k{number:04}".encode(): b"x" * 3_000 for number in range(3_000)}
+    many = {f"k{number:04}".encode(): b"x" * 30_000 for number in range(300)}
     store.write(many)
     seen = []
     for key, value in store.scan(b"k"):
