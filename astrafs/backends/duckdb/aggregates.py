@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from astrafs.backends.duckdb.builder import Builder
-from astrafs.backends.duckdb.events import Input, Questions, Runs, events_of, runs_of
+from astrafs.backends.duckdb.events import Input, Questions, events_of
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.pairs import (
     by_shape,
@@ -28,6 +28,7 @@ from astrafs.backends.duckdb.pairs import (
     gather,
     shown,
 )
+from astrafs.backends.duckdb.runs import Runs, runs_of
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.record import dataclass
