@@ -34,7 +34,7 @@ def joined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _words(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def words(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the signed high and the raw low words of a 128-bit column; nulls are zeros."""
     words = np.frombuffer(array.buffers()[1], dtype=np.int64) if len(array) else _NO_WORDS
     words = words[2 * array.offset : 2 * (array.offset + len(array))]
@@ -53,7 +53,7 @@ def integers(column: pa.ChunkedArray | pa.Array) -> list[int | None]:
     array = joined(column)
     if not pa.types.is_decimal(array.type):
         return array.to_pylist()  # type: ignore[no-any-return]
-    high, low = _words(array)
+    high, low = words(array)
     pairs = zip(high.tolist(), low.view(np.uint64).tolist(), strict=True)
     values: list[int | None] = [(h << 64) | w for h, w in pairs]
     if array.null_count:
@@ -115,10 +115,10 @@ def finish_variance(
 
 
 def _total(whole: pa.Array, rest: pa.Array) -> Rounded:
-    return round_total(*_words(whole), *_words(rest))
+    return round_total(*words(whole), *words(rest))
 
 
-def _finished(rounded: Rounded, undecided: Callable[[int], float | None], valid: Flags) -> pa.Array:
+def finished(rounded: Rounded, undecided: Callable[[int], float | None], valid: Flags) -> pa.Array:
     """Return the decided floats, with the others from ``undecided`` (by place), null where not
     ``valid``.
     """
@@ -143,7 +143,7 @@ def _place(column: pa.Array, place: int) -> int:
 
 def _sum(whole: pa.ChunkedArray, rest: pa.ChunkedArray) -> pa.Array:
     w, r = joined(whole), joined(rest)
-    return _finished(
+    return finished(
         _total(w, r), lambda place: finish_sum(_place(w, place), _place(r, place)), _valid(w, r)
     )
 
@@ -157,20 +157,20 @@ def _mean(whole: pa.ChunkedArray, rest: pa.ChunkedArray, count: pa.ChunkedArray)
         total = (_place(w, place) << REST_BITS) + _place(r, place)
         return finish_mean(total, unit, int(counts[place]))
 
-    return _finished(divide(_total(w, r), counts), undecided, _valid(w, r, n) & (counts > 0))
+    return finished(divide(_total(w, r), counts), undecided, _valid(w, r, n) & (counts > 0))
 
 
 def _mean_int(total: pa.ChunkedArray, count: pa.ChunkedArray) -> pa.Array:
     s, n = joined(total), joined(count)
     counts = n.fill_null(0).to_numpy(zero_copy_only=False)
-    high, low = _words(s)
+    high, low = words(s)
     nothing = np.zeros_like(low)
 
     def undecided(place: int) -> float | None:
         return finish_mean(_place(s, place), 1, int(counts[place]))
 
     rounded = divide(round_total(high, low, nothing, nothing), counts)
-    return _finished(rounded, undecided, _valid(s, n) & (counts > 0))
+    return finished(rounded, undecided, _valid(s, n) & (counts > 0))
 
 
 def _mean_scaled(unit: int) -> Callable[..., pa.Array]:

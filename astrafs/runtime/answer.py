@@ -20,7 +20,7 @@ from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
-from astrafs.runtime import paths, result, spine
+from astrafs.runtime import paths, result, spine, sweeps
 from astrafs.runtime.blame import blame
 from astrafs.runtime.contracts import Quarantine, Quarantined, Rule, slug
 from astrafs.runtime.paths import InputFile
@@ -205,7 +205,9 @@ def view_script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
     """Compile the view of ``job``; raises :class:`AstrafsError` where it needs a spine."""
     names = [one.name for one in job.view.outputs]
     try:
-        return compile_view(plan, job.view.name, outputs=names, mode=mode)
+        return compile_view(
+            plan, job.view.name, outputs=names, mode=mode, engine=job.request.engine
+        )
     except NoKnownKeysError:
         kind = "request" if job.entity.request else "entity"
         raise AstrafsError(
@@ -331,17 +333,17 @@ def _steps(
         doing = step.comment.split("\n", 1)[0]
         steps.next(doing)
         try:
-            session.run(step.sql, f"computing {doing}")
+            sweeps.execute(session, step, f"computing {doing}")
         except AstrafsError as error:
             raise blame(session, step, error, spans) from None
         made.append(step.name)
         for found in script.checks:
             if found.after == step.name and _takes_out(session, found, readers):
                 for name in made:
-                    session.run(f"DROP TABLE {ident(name)}", "starting again")
+                    sweeps.forget(session, script, name)
                 return None
         for name in (script.drops or {}).get(step.name, ()):
-            session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+            sweeps.forget(session, script, name)
             made.remove(name)
     return made
 

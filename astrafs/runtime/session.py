@@ -126,6 +126,11 @@ class Session:
         """Close the connection and remove everything it spilled; may be called twice."""
         self._release()
 
+    @property
+    def threads(self) -> int:
+        """How many threads the engine uses."""
+        return int(self.rows("SELECT current_setting('threads')", "starting the engine")[0][0])
+
     def set_as_of(self, micros: int) -> None:
         """Set the knowledge cutoff K (microseconds), which statements read as
         ``getvariable('as_of')``.

@@ -11,6 +11,7 @@ from astrafs.values.errors import (
     DECIMAL_OVERFLOW,
     FLOAT_OVERFLOW,
     INT_OVERFLOW,
+    SUM_RANGE,
     TIME_RANGE,
     ValueFailure,
 )
@@ -22,6 +23,16 @@ MAX_TIME = 9_214_646_400_000_000 - 1
 MIN_DATE, MAX_DATE = MIN_TIME // DAY, MAX_TIME // DAY
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP, Emin=-10_000, Emax=10_000)
 """Enough digits that sums and products of decimals of 38 digits are exact."""
+
+SUM_LIMIT = 2.0**90
+"""Floats from here on do not enter exact sums; the run stops and names the row."""
+
+
+def summable(value: float) -> float:
+    """Return ``value`` if it can enter an exact sum."""
+    if abs(value) < SUM_LIMIT:
+        return value
+    raise ValueFailure(SUM_RANGE, "a float of 2^90 or more cannot enter an exact sum")
 
 
 def whole(value: int) -> int:

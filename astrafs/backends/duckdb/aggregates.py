@@ -29,6 +29,7 @@ from astrafs.backends.duckdb.pairs import (
     shown,
 )
 from astrafs.backends.duckdb.runs import Runs, runs_of
+from astrafs.backends.duckdb.sweeps import sweepable, swept
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.record import dataclass
@@ -55,7 +56,13 @@ def aggregate(
         shared = (node.rows, node.keys, node.block_where, node.request)
         groups.setdefault(shared, []).append(node)
     answers: list[Answer] = []
-    for group in groups.values():
+    for nodes in groups.values():
+        taken = [node for node in nodes if sweepable(build, node)]
+        if taken:
+            answers.append(Answer(*swept(build, questions, taken, subject)))
+        group = [node for node in nodes if node not in taken]
+        if not group:
+            continue
         events, inputs = events_of(build, questions, group, subject)
         windows: dict[ir.Window, list[Input]] = {}
         for entry in inputs:

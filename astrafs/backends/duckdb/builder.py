@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from astrafs.backends.duckdb.names import ident
-from astrafs.backends.duckdb.script import Check, Step
+from astrafs.backends.duckdb.script import Check, Engine, Step, Sweep, SweptCall
 from astrafs.plan import ir
 from astrafs.record import dataclass
 
@@ -15,12 +15,13 @@ class Builder:
     """The script under construction, with the plan's declarations by name."""
 
     plan: ir.Plan
+    engine: Engine = "sql"
     sources: dict[str, ir.Source] = field(init=False)
     streams: dict[str, ir.Stream] = field(init=False)
     unions: dict[str, ir.Union] = field(init=False)
     entities: dict[str, ir.Entity] = field(init=False)
     features: dict[ir.FeatureId, ir.Feature] = field(init=False)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step | Sweep] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     inputs: dict[str, set[str]] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,15 @@ class Builder:
         self._names += 1
         name = f"{self._names:02d} {hint}"
         self.steps.append(Step(name, f"CREATE TEMP TABLE {ident(name)} AS\n{sql}", comment))
+        return ident(name)
+
+    def sweep(
+        self, events: str, questions: str, delay: int, calls: tuple[SweptCall, ...], comment: str
+    ) -> str:
+        """Add a step that kernels take; return the quoted name of the relation of its answers."""
+        self._names += 1
+        name = f"{self._names:02d} sweep"
+        self.steps.append(Sweep(name, events, questions, delay, calls, comment))
         return ident(name)
 
     def fresh(self, prefix: str) -> str:

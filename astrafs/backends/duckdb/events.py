@@ -122,6 +122,39 @@ def events_of(
     """Make the event relation: rows of asked-for keys with ``"@kid"``, ``"@e"``, ``"@k"``,
     ``"@ord"`` and inputs.
     """
+    rows, inputs, items, comment = _rows_of(build, questions, group, subject)
+    head, order = group[0], ""
+    own = ', r."@own"' if head.request else ""
+    if needs_order(inputs):
+        keys = "".join(f", r.{ident(name)}" for name in build.order(head.rows))
+        order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
+        inputs = [_ranked(entry, keys, items) for entry in inputs]
+    listed = "".join(f", {item}" for item in items)
+    until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
+    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{own}{order}{listed}\nFROM {rows} r'
+    return build.step(f"events {head.rows}", sql, comment), inputs
+
+
+def sorted_events(
+    build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
+) -> tuple[str, list[Input]]:
+    """Return a query of the rows of asked-for keys, ``"@kid"``, ``"@e"`` and inputs, in (key, event
+    time) order, and where places matter in the order of rows.
+    """
+    rows, inputs, items, _ = _rows_of(build, questions, group, subject)
+    keys = build.order(group[0].rows) if needs_order(inputs) else ()
+    order = "".join(f", r.{ident(name)}" for name in keys)
+    listed = "".join(f", {item}" for item in items)
+    sql = f'SELECT r."@kid", r."@e"{listed}\nFROM {rows} r\nORDER BY r."@kid", r."@e"{order}'
+    return sql, inputs
+
+
+def _rows_of(
+    build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
+) -> tuple[str, list[Input], list[str], str]:
+    """Return SQL for the rows of asked-for keys, the inputs, the items that select them from the
+    rows as ``r``, and a comment.
+    """
     head = group[0]
     relation = row_relation(build, head.rows)
     exprs = [*head.keys, *((head.block_where,) if head.block_where is not None else ())]
@@ -164,7 +197,7 @@ def events_of(
         for place in entry.row.summed
         if _has_floats(entry.aggregate.args[place].type)
     }
-    rows, own = layers.rows(f"({asked})"), ""
+    rows = layers.rows(f"({asked})")
     label = row_label(build, head.rows)
     if head.request:
         wanted = {
@@ -173,7 +206,7 @@ def events_of(
         }
         fields = questions.fields
         requests = request_rows(build, questions.relation, fields, head, wanted, comment)
-        rows, own = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})", ', r."@own"'
+        rows = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})"
         label = f"coalesce({label}, 'the request')"
     items = []
     for name in named.values():
@@ -181,15 +214,7 @@ def events_of(
         if name in limited:
             value = _within_limit(value, limited[name], f"' in {head.rows}, row with ' || {label}")
         items.append(f"{value} AS {ident(name)}")
-    order = ""
-    if _needs_order(inputs):
-        keys = "".join(f", r.{ident(name)}" for name in build.order(head.rows))
-        order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
-        inputs = [_ranked(entry, keys, items) for entry in inputs]
-    listed = "".join(f", {item}" for item in items)
-    until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
-    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{own}{order}{listed}\nFROM {rows} r'
-    return build.step(f"events {head.rows}", sql, comment), inputs
+    return rows, inputs, items, comment
 
 
 def _asked_rows(
@@ -214,7 +239,8 @@ def _asked_rows(
     return f'SELECT r.*{rest}, k."@kid"\nFROM {layers.rows(relation)} r\n{join}{where}'
 
 
-def _needs_order(inputs: Sequence[Input]) -> bool:
+def needs_order(inputs: Sequence[Input]) -> bool:
+    """Whether the places of rows in (event time, key) order matter to any of them."""
     ordered = ir.LastWindow | ir.SinceWindow | ir.SessionWindow
     return any(
         "@ord" in entry.columns or isinstance(entry.aggregate.window, ordered) for entry in inputs

@@ -4,8 +4,14 @@ the result.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from astrafs.backends.duckdb.names import ident
+from astrafs.plan import ir
 from astrafs.record import dataclass
+
+Engine = Literal["sql", "auto"]
+"""Who evaluates windows: SQL alone, or kernels where they are faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,49 @@ class Step:
     name: str
     sql: str
     comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweptCall:
+    """An aggregate that kernels compute, as the column ``name``: of the columns ``values``, on rows
+    where ``present`` is true ('': all), in groups of ``by`` ('': none), with ``cut`` the column
+    that a ``since last`` window looks for.
+    """
+
+    name: str
+    aggregate: ir.Aggregate
+    values: tuple[str, ...]
+    present: str
+    by: str
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Windows that kernels evaluate, in place of a statement: ``name`` is the relation of their
+    answers, ``"@q"`` and a column per call.
+
+    ``events`` is a query of the rows that bear on the questions, ``"@kid"``, ``"@e"`` and the
+    calls' columns, by key, event time and row; a row is known ``delay`` microseconds after its
+    event. ``questions`` is a relation of ``"@q"``, ``"@kid"`` and ``"@t"``.
+    """
+
+    name: str
+    events: str
+    questions: str
+    delay: int
+    calls: tuple[SweptCall, ...]
+    comment: str
+
+    @property
+    def sql(self) -> str:
+        """The queries that feed the kernels, after a first line as of a step."""
+        return f"-- {self.name}\n{self.events}\n{self.rows_asked}"
+
+    @property
+    def rows_asked(self) -> str:
+        """The query of the questions in order."""
+        return f'SELECT "@kid", "@t" FROM {self.questions} ORDER BY "@q"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +90,7 @@ class Script:
     needs after it.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Sweep, ...]
     inputs: dict[str, tuple[str, ...]]
     kernels: tuple[str, ...]
     result: str
@@ -66,6 +115,8 @@ def render(script: Script) -> str:
         header += ["Functions of astrafs.kernels:", f"  {', '.join(script.kernels)}"]
     parts = ["\n".join(f"-- {line}" for line in header) + "\n"]
     for step in script.steps:
+        if isinstance(step, Sweep):
+            raise ValueError("a script with sweeps is no SQL")
         comment = "\n".join(f"-- {line}" for line in step.comment.splitlines())
         parts.append(f"{comment}\n{step.sql};\n")
     parts.append(f"SELECT * FROM {ident(script.result)} ORDER BY {ident('@row')};\n")

@@ -1,0 +1,69 @@
+"""Windows for kernels: which groups of windows may be swept, and what the kernels are fed.
+
+Where rows are seen in the order of their event times, the rows of a window are neighbours in that
+order. The engine reads, filters and sorts them; ``astrafs.kernels.windows`` locates the edges of
+all windows and takes the aggregates from prefix totals and positions.
+"""
+
+from __future__ import annotations
+
+from astrafs.backends.duckdb.builder import Builder
+from astrafs.backends.duckdb.events import Questions, sorted_events
+from astrafs.backends.duckdb.runs import arrival_of
+from astrafs.backends.duckdb.script import SweptCall
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.builtins.spec import Class
+from astrafs.plan import ir
+from astrafs.typesys import Kind
+
+_POSITIONS = ("collect", "first_k", "nth_last", "nth_last_row")
+"""Aggregates that gather rows in SQL, and that kernels take from positions."""
+
+
+def sweepable(build: Builder, node: ir.Aggregate) -> bool:
+    """Whether kernels evaluate ``node``: its rows are seen in order, and it needs no two of their
+    values side by side.
+    """
+    row = AGGREGATES[node.function]
+    if build.engine == "sql" or node.request or node.match or node.each or node.by is not None:
+        return False
+    arrival = arrival_of(build, node.rows)
+    if not arrival.ordered or _delay(build, node.rows) is None:
+        return False
+    if any(arg.type.kind is Kind.VECTOR for arg in node.args[: row.inputs]):
+        return row.kind is Class.ORDERED or node.function == "count"
+    return row.kind is not Class.PAIRED or node.function in _POSITIONS
+
+
+def swept(
+    build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
+) -> tuple[str, dict[ir.Aggregate, str]]:
+    """Make the relation of the answers of ``group``, whose rows and keys are the same; return it
+    and the columns.
+    """
+    events, inputs = sorted_events(build, questions, group, subject)
+    delay = _delay(build, group[0].rows)
+    assert delay is not None
+    names = {entry.aggregate: build.fresh(f"@{entry.aggregate.function}") for entry in inputs}
+    calls = tuple(
+        SweptCall(
+            names[entry.aggregate],
+            entry.aggregate,
+            entry.values,
+            entry.present or "",
+            entry.by,
+            entry.cut,
+        )
+        for entry in inputs
+    )
+    relation = build.sweep(events, questions.relation, delay, calls, f"{subject}: windows, swept")
+    return relation, names
+
+
+def _delay(build: Builder, rows: str) -> int | None:
+    """Return how long after its event every row is known, None where that differs."""
+    delays = {
+        base.knowledge.delay if isinstance(base.knowledge, ir.Delay) else None
+        for base in build.bases(rows)
+    }
+    return delays.pop() if len(delays) == 1 else None

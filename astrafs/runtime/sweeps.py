@@ -1,0 +1,215 @@
+"""Executing the steps of a script: statements by the engine, sweeps by the window kernels.
+
+The rows of a sweep come from the engine sorted by key, and go through the kernels in slices of
+whole keys, several at a time. So memory holds a few slices and the answers, however many rows there
+are: what the engine needs for sorting it spills.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.script import Script, Step, Sweep, SweptCall
+from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.kernels import windows as kernels
+from astrafs.kernels.arrow_types import engine_type
+from astrafs.kernels.windows.bulk import Bulk
+from astrafs.plan import ir
+from astrafs.record import dataclass
+from astrafs.runtime.result import one
+from astrafs.runtime.session import Session
+
+Ints = npt.NDArray[np.int64]
+
+SLICE = 1 << 19
+"""Rows after which a slice ends with the key at hand."""
+
+
+def execute(session: Session, step: Step | Sweep, doing: str) -> None:
+    """Execute one step of a script."""
+    if isinstance(step, Sweep):
+        session.register(step.name, sweep(session, step, doing))
+    else:
+        session.run(step.sql, doing)
+
+
+def forget(session: Session, script: Script, name: str) -> None:
+    """Drop the relation that the step ``name`` made."""
+    if any(isinstance(step, Sweep) and step.name == name for step in script.steps):
+        session.unregister(name)
+    else:
+        session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+
+
+def sweep(session: Session, step: Sweep, doing: str, rows: int = SLICE) -> pa.Table:
+    """Return ``"@q"`` and the answers of the calls of ``step`` to every question."""
+    asked = pa.Table.from_batches(
+        session.stream(step.rows_asked, doing), session.schema(step.rows_asked, doing)
+    )
+    plan = _Plan.of(step)
+    questions = _Questions(_ints(asked, "@kid"), _ints(asked, "@t"))
+    parts: list[list[pa.Array]] = []
+    running: deque[Future[list[pa.Array]]] = deque()
+    workers = session.threads
+    with ThreadPoolExecutor(workers, "astrafs-sweep") as pool:
+        try:
+            for keys, table in _slices(session.stream(step.events, doing), rows):
+                running.append(pool.submit(plan.answers, table, questions.up_to(keys)))
+                if len(running) > workers:
+                    parts.append(running.popleft().result())
+            parts += [waiting.result() for waiting in running]
+        finally:
+            for waiting in running:
+                waiting.cancel()
+    if not parts or questions.left:
+        nothing = session.schema(step.events, doing).empty_table()
+        parts.append(plan.answers(nothing, questions.rest()))
+    numbers = pa.array(np.arange(len(questions.keys)))
+    columns = [
+        pa.chunked_array([part[place] for part in parts], engine_type(call.aggregate.type))
+        for place, call in enumerate(step.calls)
+    ]
+    return pa.table([numbers, *columns], names=["@q", *(call.name for call in step.calls)])
+
+
+def _ints(table: pa.Table, name: str) -> Ints:
+    found: Ints = table.column(name).to_numpy()
+    return found
+
+
+@dataclass(slots=True)
+class _Questions:
+    """Questions in the order of their keys and times, handed out key by key."""
+
+    keys: Ints
+    times: Ints
+    _done: int = 0
+
+    def up_to(self, key: int) -> tuple[Ints, Ints]:
+        """Return the keys and times of the next questions, up to those of ``key``."""
+        first, self._done = self._done, int(np.searchsorted(self.keys, key, "right"))
+        return self.keys[first : self._done], self.times[first : self._done]
+
+    @property
+    def left(self) -> int:
+        """How many questions have not been handed out."""
+        return len(self.keys) - self._done
+
+    def rest(self) -> tuple[Ints, Ints]:
+        """Return the questions that are left."""
+        return self.keys[self._done :], self.times[self._done :]
+
+
+def _slices(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[tuple[int, pa.Table]]:
+    """Yield rows in slices of whole keys, each with its last key."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        keys = batch.column(0).to_numpy()
+        if count and count + len(keys) > rows:
+            end = int(np.searchsorted(keys, waiting[-1].column(0)[-1].as_py(), "right"))
+            if end < len(keys):
+                yield _slice([*waiting, batch.slice(0, end)])
+                waiting, count = [], 0
+                batch = batch.slice(end)
+        waiting.append(batch)
+        count += batch.num_rows
+    if count:
+        yield _slice(waiting)
+
+
+def _slice(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
+    table = pa.Table.from_batches(batches).combine_chunks()
+    return table.column(0)[-1].as_py(), table
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The kernels of a sweep: those of ordinary windows, and those of windows in hindsight, to
+    which knowledge times do not matter.
+    """
+
+    columns: tuple[str, ...]
+    delay: int
+    calls: tuple[kernels.Call, ...]
+    ordinary: tuple[int, ...]
+    hindsight: tuple[int, ...]
+
+    @classmethod
+    def of(cls, step: Sweep) -> _Plan:
+        columns: dict[str, int] = {}
+        calls = tuple(_call(call, columns) for call in step.calls)
+        late = [_is_hindsight(call.aggregate.window) for call in step.calls]
+        return cls(
+            tuple(columns),
+            step.delay,
+            calls,
+            tuple(place for place, flag in enumerate(late) if not flag),
+            tuple(place for place, flag in enumerate(late) if flag),
+        )
+
+    def answers(self, table: pa.Table, asked: tuple[Ints, Ints]) -> list[pa.Array]:
+        """Return the answers to the questions of a slice's keys, one array per call."""
+        entities, times = asked
+        owners = _ints(table, "@kid")
+        begins = np.diff(entities, prepend=entities[:1] - 1) > 0
+        offsets = np.append(np.searchsorted(owners, entities[begins]), len(owners))
+        places = np.cumsum(begins) - 1
+        arrays = [one(table.column(name)) for name in self.columns]
+        events = _ints(table, "@e")
+        found: dict[int, pa.Array] = {}
+        for group, known in ((self.ordinary, kernels.Delay(self.delay)), (self.hindsight, None)):
+            if group:
+                frame = kernels.Frame(events, arrays, offsets=offsets, known=known)
+                sweeping = Bulk(tuple(self.calls[place] for place in group))
+                found |= dict(zip(group, sweeping.many(frame, places, times), strict=True))
+        return [found[place] for place in range(len(self.calls))]
+
+
+def _is_hindsight(window: ir.Window) -> bool:
+    return isinstance(window, ir.RangeWindow) and window.hindsight
+
+
+def _call(swept: SweptCall, columns: dict[str, int]) -> kernels.Call:
+    """Return what kernels compute; ``columns`` numbers the columns that calls read."""
+
+    def place(name: str) -> int:
+        return columns.setdefault(name, len(columns))
+
+    node = swept.aggregate
+    row = AGGREGATES[node.function]
+    # Values are null where the condition is not true; only where nulls count does it matter.
+    where = swept.present if swept.present and (row.keep_nulls or not swept.values) else ""
+    return kernels.Call(
+        node.function,
+        tuple(arg.value for arg in node.args[row.inputs :] if isinstance(arg, ir.Literal)),
+        tuple(arg.type for arg in node.args[: row.inputs]),
+        node.type,
+        kernels.Input(
+            tuple(place(name) for name in swept.values),
+            where=place(where) if where else None,
+            keep_nulls=row.keep_nulls,
+        ),
+        _window(node.window, place(swept.cut) if swept.cut else -1),
+    )
+
+
+def _window(window: ir.Window, cut: int) -> kernels.Window:
+    match window:
+        case ir.RangeWindow(far, near, far_closed, near_closed, every):
+            return kernels.RangeWindow(far, near, far_closed, near_closed, every)
+        case ir.LastWindow(rows, within):
+            return kernels.LastWindow(rows, within)
+        case ir.CalendarWindow(unit, zone):
+            return kernels.CalendarWindow(unit, zone)
+        case ir.SinceWindow():
+            return kernels.SinceWindow(cut)
+        case ir.SessionWindow(gap):
+            return kernels.SessionWindow(gap)
