@@ -32,10 +32,10 @@ SLICE = 1 << 19
 """Rows after which a slice ends with the key at hand."""
 
 
-def execute(session: Session, step: Step | Sweep, doing: str) -> None:
-    """Execute one step of a script."""
+def execute(session: Session, step: Step | Sweep, doing: str, rows: int = SLICE) -> None:
+    """Execute one step of a script; ``rows`` of a sweep make a slice."""
     if isinstance(step, Sweep):
-        session.register(step.name, sweep(session, step, doing))
+        session.register(step.name, sweep(session, step, doing, rows))
     else:
         session.run(step.sql, doing)
 
@@ -48,7 +48,7 @@ def forget(session: Session, script: Script, name: str) -> None:
         session.run(f"DROP TABLE {ident(name)}", "freeing memory")
 
 
-def sweep(session: Session, step: Sweep, doing: str, rows: int = SLICE) -> pa.Table:
+def sweep(session: Session, step: Sweep, doing: str, rows: int) -> pa.Table:
     """Return ``"@q"`` and the answers of the calls of ``step`` to every question."""
     asked = pa.Table.from_batches(
         session.stream(step.rows_asked, doing), session.schema(step.rows_asked, doing)
