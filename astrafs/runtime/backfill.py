@@ -17,6 +17,7 @@ from astrafs.plan.program import Program
 from astrafs.record import dataclass
 from astrafs.runtime import atomic, output, paths, reuse
 from astrafs.runtime.answer import Answer, Place, Reused, compute
+from astrafs.runtime.aside import Aside
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest, digest_table
 from astrafs.runtime.manifest import HashedInput, Manifest
@@ -106,10 +107,11 @@ def _written(
         with (
             atomic.refused(target),
             output.Writer(file.temporary, chosen, answer.schema) as writer,
+            Aside(writer.write) as aside,
         ):
             for batch in answer.batches:
+                aside.put(batch)
                 digest.update(batch)
-                writer.write(batch)
                 rows += batch.num_rows
         paths.check_unchanged(all_files(answer), place.root)
         written = paths.inspect(file.temporary.resolve(), file.temporary.resolve().parent)

@@ -1,14 +1,14 @@
 """Executing the steps of a script: statements by the engine, sweeps by the window kernels.
 
-The rows of a sweep come from the engine sorted by key, and go through the kernels in slices of
-whole keys, several at a time. So memory holds a few slices and the answers, however many rows there
-are: what the engine needs for sorting it spills.
+The rows of a sweep come from the engine in any order. They are divided by ranges of keys, and each
+range is put in order and swept by itself, several at a time. So memory holds a budget of rows, a
+few ranges in order, and the answers, however many rows there are.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -23,17 +23,18 @@ from astrafs.kernels.arrow_types import engine_type
 from astrafs.kernels.windows.bulk import Bulk
 from astrafs.plan import ir
 from astrafs.record import dataclass
+from astrafs.runtime.partitions import Partitions, in_order
 from astrafs.runtime.result import one
 from astrafs.runtime.session import Session
 
 Ints = npt.NDArray[np.int64]
 
-SLICE = 1 << 19
-"""Rows after which a slice ends with the key at hand."""
+ENOUGH = 1 << 17
+"""Rows and questions that are swept together, where one key has not more."""
 
 
-def execute(session: Session, step: Step | Sweep, doing: str, rows: int = SLICE) -> None:
-    """Execute one step of a script; ``rows`` of a sweep make a slice."""
+def execute(session: Session, step: Step | Sweep, doing: str, rows: int = ENOUGH) -> None:
+    """Execute one step of a script; ``rows`` of a sweep go together."""
     if isinstance(step, Sweep):
         session.register(step.name, sweep(session, step, doing, rows))
     else:
@@ -53,25 +54,32 @@ def sweep(session: Session, step: Sweep, doing: str, rows: int) -> pa.Table:
     asked = pa.Table.from_batches(
         session.stream(step.rows_asked, doing), session.schema(step.rows_asked, doing)
     )
-    plan = _Plan.of(step)
-    questions = _Questions(_ints(asked, "@kid"), _ints(asked, "@t"))
+    keys, times = _ints(asked, "@kid"), _ints(asked, "@t")
+    schema = session.schema(step.events, doing)
+    plan = _Plan.of(step, schema)
+    last = int(keys[-1]) if len(keys) else 0
+    partitions = Partitions(schema, last, session.budget, session.folder)
     parts: list[list[pa.Array]] = []
     running: deque[Future[list[pa.Array]]] = deque()
-    workers = session.threads
-    with ThreadPoolExecutor(workers, "astrafs-sweep") as pool:
-        try:
-            for keys, table in _slices(session.stream(step.events, doing), rows):
-                running.append(pool.submit(plan.answers, table, questions.up_to(keys)))
-                if len(running) > workers:
+    try:
+        for batch in session.stream(step.events, doing):
+            partitions.add(batch)
+        before = np.searchsorted(keys, np.arange(last + 2))
+        with ThreadPoolExecutor(session.threads, "astrafs-sweep") as pool:
+            begin = 0
+            for found in partitions.ranges(rows, before):
+                end = int(before[found.last + 1])
+                questions = keys[begin:end], times[begin:end]
+                running.append(pool.submit(plan.answers, found.pieces, questions))
+                begin = end
+                if len(running) > session.threads:
                     parts.append(running.popleft().result())
             parts += [waiting.result() for waiting in running]
-        finally:
-            for waiting in running:
-                waiting.cancel()
-    if not parts or questions.left:
-        nothing = session.schema(step.events, doing).empty_table()
-        parts.append(plan.answers(nothing, questions.rest()))
-    numbers = pa.array(np.arange(len(questions.keys)))
+    finally:
+        for waiting in running:
+            waiting.cancel()
+        partitions.close()
+    numbers = pa.array(np.arange(len(keys)))
     columns = [
         pa.chunked_array([part[place] for part in parts], engine_type(call.aggregate.type))
         for place, call in enumerate(step.calls)
@@ -84,58 +92,14 @@ def _ints(table: pa.Table, name: str) -> Ints:
     return found
 
 
-@dataclass(slots=True)
-class _Questions:
-    """Questions in the order of their keys and times, handed out key by key."""
-
-    keys: Ints
-    times: Ints
-    _done: int = 0
-
-    def up_to(self, key: int) -> tuple[Ints, Ints]:
-        """Return the keys and times of the next questions, up to those of ``key``."""
-        first, self._done = self._done, int(np.searchsorted(self.keys, key, "right"))
-        return self.keys[first : self._done], self.times[first : self._done]
-
-    @property
-    def left(self) -> int:
-        """How many questions have not been handed out."""
-        return len(self.keys) - self._done
-
-    def rest(self) -> tuple[Ints, Ints]:
-        """Return the questions that are left."""
-        return self.keys[self._done :], self.times[self._done :]
-
-
-def _slices(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[tuple[int, pa.Table]]:
-    """Yield rows in slices of whole keys, each with its last key."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        keys = batch.column(0).to_numpy()
-        if count and count + len(keys) > rows:
-            end = int(np.searchsorted(keys, waiting[-1].column(0)[-1].as_py(), "right"))
-            if end < len(keys):
-                yield _slice([*waiting, batch.slice(0, end)])
-                waiting, count = [], 0
-                batch = batch.slice(end)
-        waiting.append(batch)
-        count += batch.num_rows
-    if count:
-        yield _slice(waiting)
-
-
-def _slice(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
-    table = pa.Table.from_batches(batches).combine_chunks()
-    return table.column(0)[-1].as_py(), table
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The kernels of a sweep: those of ordinary windows, and those of windows in hindsight, to
     which knowledge times do not matter.
     """
 
+    schema: pa.Schema
+    ties: tuple[str, ...]
     columns: tuple[str, ...]
     delay: int
     calls: tuple[kernels.Call, ...]
@@ -143,11 +107,13 @@ class _Plan:
     hindsight: tuple[int, ...]
 
     @classmethod
-    def of(cls, step: Sweep) -> _Plan:
+    def of(cls, step: Sweep, schema: pa.Schema) -> _Plan:
         columns: dict[str, int] = {}
         calls = tuple(_call(call, columns) for call in step.calls)
         late = [_is_hindsight(call.aggregate.window) for call in step.calls]
         return cls(
+            schema,
+            step.ties,
             tuple(columns),
             step.delay,
             calls,
@@ -155,9 +121,10 @@ class _Plan:
             tuple(place for place, flag in enumerate(late) if flag),
         )
 
-    def answers(self, table: pa.Table, asked: tuple[Ints, Ints]) -> list[pa.Array]:
-        """Return the answers to the questions of a slice's keys, one array per call."""
+    def answers(self, pieces: Sequence[pa.Table], asked: tuple[Ints, Ints]) -> list[pa.Array]:
+        """Return the answers to the questions about the keys of pieces, one array per call."""
         entities, times = asked
+        table = in_order(pieces, self.schema, self.ties)
         owners = _ints(table, "@kid")
         begins = np.diff(entities, prepend=entities[:1] - 1) > 0
         offsets = np.append(np.searchsorted(owners, entities[begins]), len(owners))

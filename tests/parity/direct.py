@@ -27,7 +27,7 @@ from tests.parity.engines import shuffled
 from tests.parity.model import Case, Data, Value, arrow_type, engine_type
 
 AS_OF = "getvariable('as_of')::BIGINT"
-SLICE = 16
+TOGETHER = 16
 CHECK_FAILED = "AFS0937"
 """The only contract that a script itself can find broken: a stream's time before the row's own."""
 
@@ -103,8 +103,8 @@ class Direct:
 
     def _run(self, script: Script, outputs: Sequence[tuple[str, Type]]) -> Outcome:
         for step in script.steps:
-            # Few rows to a slice: so windows and questions meet the ends of slices.
-            sweeps.execute(self._session, step, step.name, rows=SLICE)
+            # Few rows together: so windows and questions meet the ends of ranges.
+            sweeps.execute(self._session, step, step.name, rows=TOGETHER)
             for check in script.checks:
                 if check.after == step.name and self._session.rows(check.sql, "checking"):
                     return Failure(CHECK_FAILED, check.rule)

@@ -48,12 +48,18 @@ class Builder:
         return ident(name)
 
     def sweep(
-        self, events: str, questions: str, delay: int, calls: tuple[SweptCall, ...], comment: str
+        self,
+        events: str,
+        questions: str,
+        ties: tuple[str, ...],
+        delay: int,
+        calls: tuple[SweptCall, ...],
+        comment: str,
     ) -> str:
         """Add a step that kernels take; return the quoted name of the relation of its answers."""
         self._names += 1
         name = f"{self._names:02d} sweep"
-        self.steps.append(Sweep(name, events, questions, delay, calls, comment))
+        self.steps.append(Sweep(name, events, questions, ties, delay, calls, comment))
         return ident(name)
 
     def fresh(self, prefix: str) -> str:

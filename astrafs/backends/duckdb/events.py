@@ -135,18 +135,20 @@ def events_of(
     return build.step(f"events {head.rows}", sql, comment), inputs
 
 
-def sorted_events(
+def loose_events(
     build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
-) -> tuple[str, list[Input]]:
-    """Return a query of the rows of asked-for keys, ``"@kid"``, ``"@e"`` and inputs, in (key, event
-    time) order, and where places matter in the order of rows.
+) -> tuple[str, list[Input], tuple[str, ...]]:
+    """Return a query of the rows of asked-for keys, ``"@kid"``, ``"@e"`` and inputs, in any order,
+    and the columns that order rows of one time, none where places do not matter.
     """
     rows, inputs, items, _ = _rows_of(build, questions, group, subject)
     keys = build.order(group[0].rows) if needs_order(inputs) else ()
-    order = "".join(f", r.{ident(name)}" for name in keys)
+    names = tuple(f"@by {name}" for name in keys)
+    items = [
+        f"r.{ident(key)} AS {ident(name)}" for key, name in zip(keys, names, strict=True)
+    ] + items
     listed = "".join(f", {item}" for item in items)
-    sql = f'SELECT r."@kid", r."@e"{listed}\nFROM {rows} r\nORDER BY r."@kid", r."@e"{order}'
-    return sql, inputs
+    return f'SELECT r."@kid", r."@e"{listed}\nFROM {rows} r', inputs, names
 
 
 def _rows_of(

@@ -45,14 +45,16 @@ class Sweep:
     """Windows that kernels evaluate, in place of a statement: ``name`` is the relation of their
     answers, ``"@q"`` and a column per call.
 
-    ``events`` is a query of the rows that bear on the questions, ``"@kid"``, ``"@e"`` and the
-    calls' columns, by key, event time and row; a row is known ``delay`` microseconds after its
-    event. ``questions`` is a relation of ``"@q"``, ``"@kid"`` and ``"@t"``.
+    ``events`` is a query of the rows that bear on the questions, in any order: ``"@kid"``,
+    ``"@e"``, the columns ``ties`` that order rows of one time, and the calls' columns; a row is
+    known ``delay`` microseconds after its event. ``questions`` is a relation of ``"@q"``,
+    ``"@kid"`` and ``"@t"``.
     """
 
     name: str
     events: str
     questions: str
+    ties: tuple[str, ...]
     delay: int
     calls: tuple[SweptCall, ...]
     comment: str

@@ -1,14 +1,14 @@
 """Windows for kernels: which groups of windows may be swept, and what the kernels are fed.
 
 Where rows are seen in the order of their event times, the rows of a window are neighbours in that
-order. The engine reads, filters and sorts them; ``astrafs.kernels.windows`` locates the edges of
+order. The engine reads and filters them; ``astrafs.kernels.windows`` locates the edges of
 all windows and takes the aggregates from prefix totals and positions.
 """
 
 from __future__ import annotations
 
 from astrafs.backends.duckdb.builder import Builder
-from astrafs.backends.duckdb.events import Questions, sorted_events
+from astrafs.backends.duckdb.events import Questions, loose_events
 from astrafs.backends.duckdb.runs import arrival_of
 from astrafs.backends.duckdb.script import SweptCall
 from astrafs.builtins.aggregates import AGGREGATES
@@ -41,7 +41,7 @@ def swept(
     """Make the relation of the answers of ``group``, whose rows and keys are the same; return it
     and the columns.
     """
-    events, inputs = sorted_events(build, questions, group, subject)
+    events, inputs, ties = loose_events(build, questions, group, subject)
     delay = _delay(build, group[0].rows)
     assert delay is not None
     names = {entry.aggregate: build.fresh(f"@{entry.aggregate.function}") for entry in inputs}
@@ -56,7 +56,9 @@ def swept(
         )
         for entry in inputs
     )
-    relation = build.sweep(events, questions.relation, delay, calls, f"{subject}: windows, swept")
+    relation = build.sweep(
+        events, questions.relation, ties, delay, calls, f"{subject}: windows, swept"
+    )
     return relation, names
 
 
