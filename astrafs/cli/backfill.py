@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from astrafs.runtime.request import Request
 
 
+class EngineOption(StrEnum):
+    """Who evaluates windows."""
+
+    AUTO = "auto"
+    SQL = "sql"
+
+
 class OutputFormat(StrEnum):
     """File formats of results."""
 
@@ -151,6 +158,10 @@ def run(
         bool,
         typer.Option("--no-cache", help="Neither use nor keep columns that were computed before."),
     ] = False,
+    engine: Annotated[
+        EngineOption,
+        typer.Option("--engine", help="Kernels for windows where they are faster, or SQL alone."),
+    ] = EngineOption.AUTO,
     env: EnvOption = None,
 ) -> int:
     """Compute a view, or a dataset, over history.
@@ -184,8 +195,10 @@ def run(
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
+    from astrafs.cli.heap import keep_freed
     from astrafs.runtime.request import Request, find_dataset, find_view
 
+    keep_freed()
     dataset = find_dataset(program.plan, view) if view else None
     if dataset is not None and not any(one.name == view for one in program.plan.views):
         _check_dataset(dataset.name, output, given)
@@ -195,6 +208,7 @@ def run(
             memory_limit=memory_limit,
             threads=threads,
             quarantine=quarantine,
+            engine=engine.value,
         )
         return _dataset(compiled, program, request, output, form, began)
     _check_output(output, spine)
@@ -232,6 +246,7 @@ def run(
             progress=drawn,
             cache=not no_cache and config.file is not None,
             partition_rows=partition_rows,
+            engine=engine.value,
         )
         done = to_file(program, place, request, output, None if form is None else str(form))
     console.write(_summary(done, spine, time.monotonic() - began))

@@ -43,10 +43,12 @@ def execute(session: Session, step: Step | Sweep, doing: str, rows: int = ENOUGH
 
 def forget(session: Session, script: Script, name: str) -> None:
     """Drop the relation that the step ``name`` made."""
-    if any(isinstance(step, Sweep) and step.name == name for step in script.steps):
+    step = next(step for step in script.steps if step.name == name)
+    if isinstance(step, Sweep):
         session.unregister(name)
     else:
-        session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+        kind = "VIEW" if step.view else "TABLE"
+        session.run(f"DROP {kind} {ident(name)}", "freeing memory")
 
 
 def sweep(session: Session, step: Sweep, doing: str, rows: int) -> pa.Table:

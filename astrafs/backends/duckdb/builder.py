@@ -40,11 +40,15 @@ class Builder:
         self.entities = {entity.name: entity for entity in self.plan.entities}
         self.features = {feature.id: feature for feature in self.plan.features}
 
-    def step(self, hint: str, sql: str, comment: str) -> str:
-        """Add a step that makes a relation of the rows of ``sql``; return its quoted name."""
+    def step(self, hint: str, sql: str, comment: str, *, view: bool = False) -> str:
+        """Add a step that makes a relation of the rows of ``sql``; return its quoted name. A
+        ``view`` is not kept: for what only joins and renames, and is read once.
+        """
         self._names += 1
         name = f"{self._names:02d} {hint}"
-        self.steps.append(Step(name, f"CREATE TEMP TABLE {ident(name)} AS\n{sql}", comment))
+        kind = "VIEW" if view else "TABLE"
+        made = f"CREATE TEMP {kind} {ident(name)} AS\n{sql}"
+        self.steps.append(Step(name, made, comment, view))
         return ident(name)
 
     def sweep(
@@ -101,19 +105,23 @@ class Builder:
         """Map each step to the relations whose last reader it is, but for those in ``keep``."""
         last: dict[str, str] = {}
         names = [step.name for step in self.steps]
+        read: dict[str, set[str]] = {}
+        views = {step.name for step in self.steps if isinstance(step, Step) and step.view}
         for step in self.steps:
             body = step.sql.split("\n", 1)[1]
-            for name in names:
-                if ident(name) in body:
-                    last[name] = step.name
-            if step.name not in last:
-                last[step.name] = step.name
+            mine = {name for name in names if ident(name) in body}
+            # Who reads a view reads what it stands on.
+            read[step.name] = mine.union(*(read[name] for name in mine & views))
+            last.update(dict.fromkeys(read[step.name], step.name))
+            last.setdefault(step.name, step.name)
+        kept = {name for name in names if ident(name) in keep}
+        kept = kept.union(*(read[name] for name in kept & views))
         for check in self.checks:
             for name in names:
                 if ident(name) in check.sql:
                     last[name] = names[-1]
         found: dict[str, list[str]] = {}
         for name, reader in last.items():
-            if ident(name) not in keep:
+            if name not in kept:
                 found.setdefault(reader, []).append(name)
         return {reader: tuple(sorted(gone)) for reader, gone in found.items()}

@@ -79,6 +79,7 @@ def _compile(
         "result",
         f'SELECT s."@row", {own}\n  {values}\nFROM {spine} s JOIN {answers}',
         f"view {view}: one row per row of the spine",
+        view=True,
     )
     return finished(build, result)
 

@@ -65,6 +65,7 @@ def evaluate(
             f"SELECT {own}, {', '.join(columns)}\nFROM {numbered.relation} q\n{keys}"
             + "\n".join(joins),
             f"{entity.name}: all windows side by side",
+            view=not match and not lookups_in(exprs),
         )
 
     done: dict[ir.FeatureId, str] = {}

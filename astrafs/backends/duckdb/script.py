@@ -17,12 +17,13 @@ Engine = Literal["sql", "auto"]
 @dataclass(frozen=True, slots=True)
 class Step:
     """One statement. ``name`` is the temporary relation that it makes; ``comment`` says what
-    for.
+    for. A ``view`` computes nothing by itself: it is part of the one statement that reads it.
     """
 
     name: str
     sql: str
     comment: str
+    view: bool = False
 
 
 @dataclass(frozen=True, slots=True)
