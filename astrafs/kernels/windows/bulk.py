@@ -9,7 +9,7 @@ begins and ceases to be the latest of its value; picked rows and lists from plac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from astrafs.values.numbers import SUM_LIMIT, summable
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 _MOST_QUESTIONS = 1 << 18
 """Questions that are answered at a time."""
@@ -53,13 +54,34 @@ _RADIX = 1 << 16
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A window of each question: the row where it begins and the one after its end; and which
-    questions they are, of all that were asked.
+    questions they are. What several calls need is ``found`` once, of one window, and ``at`` an edge
+    that windows share.
     """
 
     lows: Ints
     highs: Ints
     entities: Ints
     times: Ints
+    found: dict[Any, Any]
+    shared: dict[tuple[int, int], Ints]
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what ``make`` gives, which is remembered under ``key``."""
+        known: T | None = self.found.get(key)
+        if known is None:
+            known = self.found[key] = make()
+        return known
+
+    def at(self, totals: Ints, edge: Ints) -> Ints:
+        """Return running totals at an edge of this window."""
+        key = (id(totals), id(edge))
+        if key not in self.shared:
+            self.shared[key] = totals[edge]
+        return self.shared[key]
+
+    def total(self, totals: Ints) -> Ints:
+        """Return what running totals grow by between the edges."""
+        return self.at(totals, self.highs) - self.at(totals, self.lows)
 
     @property
     def rising(self) -> bool:
@@ -94,13 +116,19 @@ class Bulk:
 
     def _part(self, frame: Frame, entities: Ints, times: Ints) -> tuple[pa.Array, ...]:
         lows, highs = self._edges.locate(frame, entities, times)
+        different: list[Ints] = []
+        shared: dict[tuple[int, int], Ints] = {}
+
+        def edge(found: Ints) -> Ints:
+            """Return an edge of a window; the same for windows that have it in common."""
+            for known in different:
+                if np.array_equal(known, found):
+                    return known
+            different.append(np.ascontiguousarray(found))
+            return different[-1]
+
         asked = {
-            window: Asked(
-                np.ascontiguousarray(lows[:, place]),
-                np.ascontiguousarray(highs[:, place]),
-                entities,
-                times,
-            )
+            window: Asked(edge(lows[:, place]), edge(highs[:, place]), entities, times, {}, shared)
             for place, window in enumerate(self._windows)
         }
         return tuple(_make(call)(frame, call, asked[call.window]) for call in self.calls)
@@ -132,9 +160,7 @@ def _others(frame: Frame, call: Call, asked: Asked) -> pa.Array:
 
 
 def _count(frame: Frame, call: Call, asked: Asked) -> Ints:
-    counts = frame.counts(call.input)
-    found: Ints = counts[asked.highs] - counts[asked.lows]
-    return found
+    return asked.once(("count", call.input), lambda: asked.total(frame.counts(call.input)))
 
 
 # --- totals
@@ -149,14 +175,15 @@ def _totalled(frame: Frame, call: Call, asked: Asked) -> pa.Array:
         state = frame.state(name, call.input)
         if state is None:
             return _others(frame, call, asked)
-        columns += [column[asked.highs] - column[asked.lows] for column in state]
+        columns += [asked.total(column) for column in state]
     return made.many(np.stack(columns, axis=1))
 
 
 def _float_total(frame: Frame, call: Call, asked: Asked) -> pa.Array:
     """Finish a sum or mean of floats."""
-    totals = _sums(frame, call.input).between(asked.lows, asked.highs)
-    rounded, shift = totals.rounded(), REST_BITS + totals.unit
+    totals = _sum_of(frame, call.input, asked)
+    rounded = asked.once(("rounded", call.input), totals.rounded)
+    shift = REST_BITS + totals.unit
     if call.function == "sum":
         return finished(
             rounded,
@@ -196,6 +223,10 @@ def _sums(frame: Frame, read: Input) -> Digits:
     return frame.once(("digits", read), make)
 
 
+def _sum_of(frame: Frame, read: Input, asked: Asked) -> Digits:
+    return asked.once(("sum", read), lambda: _sums(frame, read).proper(asked.total))
+
+
 def _squares(frame: Frame, read: Input) -> tuple[Digits, bool]:
     """Return running totals of squares, and whether they are whole."""
 
@@ -221,8 +252,8 @@ def _moment(frame: Frame, call: Call, asked: Asked) -> pa.Array:
     same = _all_equal(frame, read, asked)
     values, decided = variances(
         np.where(valid, counts, 2),
-        _sums(frame, read).between(asked.lows, asked.highs),
-        squares.between(asked.lows, asked.highs),
+        _sum_of(frame, read, asked),
+        squares.proper(asked.total),
         whole=whole,
         scale=type_.scale if type_.kind is Kind.DECIMAL else 0,
         sample=sample,
@@ -265,8 +296,7 @@ def _all_equal(frame: Frame, read: Input, asked: Asked) -> Flags:
         return np.concatenate(([0], np.maximum.accumulate(firsts)))
 
     runs, counts = frame.once(("runs", read), make), frame.counts(read)
-    found: Flags = runs[counts[asked.highs]] <= counts[asked.lows]
-    return found
+    return runs[asked.at(counts, asked.highs)] <= asked.at(counts, asked.lows)
 
 
 # --- extremes
@@ -316,7 +346,7 @@ def _best(
 
     places = frame.once(("best", read, by, greatest), make)
     counts = frame.counts(read)
-    there = counts[asked.highs] > counts[asked.lows]
+    there = asked.at(counts, asked.highs) > asked.at(counts, asked.lows)
     found = tables.extremes(places, asked.lows, asked.highs, greatest=True)
     return np.where(there, found % size, 0), there
 
@@ -419,7 +449,7 @@ def _stable_order(codes: Ints) -> Ints:
 def _picked(frame: Frame, call: Call, asked: Asked) -> pa.Array:
     """Return the value of one row: the first, or the n-th last."""
     counts, kind = frame.counts(call.input), _PICKS[call.function]
-    first, last = counts[asked.lows], counts[asked.highs]
+    first, last = asked.at(counts, asked.lows), asked.at(counts, asked.highs)
     back = kind if kind < 2 else int(call.constants[0])
     at = last - back if back else first
     there = (first <= at) & (at < last)
@@ -431,7 +461,7 @@ def _picked(frame: Frame, call: Call, asked: Asked) -> pa.Array:
 def _listed(frame: Frame, call: Call, asked: Asked) -> pa.Array:
     """Return the values of the first or last rows, oldest first."""
     counts, most = frame.counts(call.input), int(call.constants[0])
-    first, last = counts[asked.lows], counts[asked.highs]
+    first, last = asked.at(counts, asked.lows), asked.at(counts, asked.highs)
     if call.function == "collect":
         first = np.maximum(first, last - most)
     else:

@@ -9,7 +9,7 @@ round every input.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,11 @@ class Digits:
         """The bytes of all digits."""
         return sum(column.nbytes for column in self.columns)
 
-    def between(self, lows: Ints, highs: Ints) -> Digits:
-        """Of running totals, return the totals of windows, in proper digits: all but the highest
-        are not negative and below ``2**bits``.
+    def proper(self, total: Callable[[Ints], Ints]) -> Digits:
+        """Of running totals, return the ``total`` of windows (an array of its own), in proper
+        digits: all but the highest are not negative and below ``2**bits``.
         """
-        found = [column[highs] - column[lows] for column in self.columns]
+        found = [total(column) for column in self.columns]
         for place in range(len(found) - 1):
             found[place + 1] += found[place] >> self.bits
             found[place] &= (1 << self.bits) - 1
