@@ -63,7 +63,7 @@ class Asked:
     entities: Ints
     times: Ints
     found: dict[Any, Any]
-    shared: dict[tuple[int, int], Ints]
+    shared: dict[tuple[int, int], tuple[Ints, Ints, Ints]]
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """Return what ``make`` gives, which is remembered under ``key``."""
@@ -76,8 +76,9 @@ class Asked:
         """Return running totals at an edge of this window."""
         key = (id(totals), id(edge))
         if key not in self.shared:
-            self.shared[key] = totals[edge]
-        return self.shared[key]
+            # With what the numbers of the key mean: they are used again for what comes later.
+            self.shared[key] = (totals, edge, totals[edge])
+        return self.shared[key][2]
 
     def total(self, totals: Ints) -> Ints:
         """Return what running totals grow by between the edges."""
@@ -117,7 +118,7 @@ class Bulk:
     def _part(self, frame: Frame, entities: Ints, times: Ints) -> tuple[pa.Array, ...]:
         lows, highs = self._edges.locate(frame, entities, times)
         different: list[Ints] = []
-        shared: dict[tuple[int, int], Ints] = {}
+        shared: dict[tuple[int, int], tuple[Ints, Ints, Ints]] = {}
 
         def edge(found: Ints) -> Ints:
             """Return an edge of a window; the same for windows that have it in common."""
