@@ -30,6 +30,7 @@ from astrafs.backends.duckdb.pairs import (
 )
 from astrafs.backends.duckdb.runs import Runs, runs_of
 from astrafs.backends.duckdb.sweeps import sweepable, swept
+from astrafs.backends.duckdb.vectors import as_lists, from_list
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.record import dataclass
@@ -245,7 +246,10 @@ def _blocks(
             picks, found = f'm."@m{place}"', f"{alias}.{ident(entry.values[0])}"
             if entry.aggregate.each:
                 picks, found = element_of(picks, found)
-            joins[alias] = f"LEFT JOIN {events} {alias} ON {alias}.{rank} = {picks}"
+            types = {entry.values[0]: entry.aggregate.args[0].type}
+            found = from_list(found, entry.aggregate.type)
+            rows = as_lists(events, types)
+            joins[alias] = f"LEFT JOIN {rows} {alias} ON {alias}.{rank} = {picks}"
             picked.append(f"{comment}  {found} AS {name}")
         else:
             picked.append(f'{comment}  m."@m{place}" AS {name}')
