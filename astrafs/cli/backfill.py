@@ -162,6 +162,10 @@ def run(
         EngineOption,
         typer.Option("--engine", help="Kernels for windows where they are faster, or SQL alone."),
     ] = EngineOption.AUTO,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say how windows were evaluated, and at what cost."),
+    ] = False,
     env: EnvOption = None,
 ) -> int:
     """Compute a view, or a dataset, over history.
@@ -250,6 +254,8 @@ def run(
         )
         done = to_file(program, place, request, output, None if form is None else str(form))
     console.write(_summary(done, spine, time.monotonic() - began))
+    if explain:
+        console.write("".join(f"  {line}\n" for line in ("plan", *done.plan)))
     return console.OK
 
 

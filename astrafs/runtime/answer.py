@@ -30,6 +30,7 @@ from astrafs.runtime.session import Session
 from astrafs.runtime.sources import SourceReader
 from astrafs.runtime.spine import SpineColumn
 from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_spine
+from astrafs.runtime.sweeps import Swept
 from astrafs.source import Span
 from astrafs.typesys import TIMESTAMP, Type
 from astrafs.workspace import missing
@@ -60,6 +61,8 @@ class Answer:
     quarantined: tuple[Quarantined, ...]
     hashes: Mapping[Path, str] = field(default_factory=dict)
     reused: Reused | None = None
+    script: Script | None = None
+    swept: Sequence[Swept] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             asked.spine if asked is not None else None,
             asked.file if asked is not None else None,
             run.quarantined,
+            script=script,
+            swept=run.swept,
         )
 
 
@@ -146,6 +151,7 @@ class Run:
     inputs: Mapping[str, tuple[InputFile, ...]]
     quarantine: Quarantine | None
     readers: dict[str, SourceReader] = field(default_factory=dict)
+    swept: list[Swept] = field(default_factory=list)
 
     def read(self, script: Script) -> None:
         """Read the sources of ``script``, once a session: other scripts may need less of them."""
@@ -167,7 +173,8 @@ class Run:
 
     def execute(self, script: Script) -> list[str]:
         """Execute the steps of ``script``; return the relations that are left of them."""
-        return _run(self.session, script, self.readers, self.steps, feature_spans(self.program))
+        spans = feature_spans(self.program)
+        return _run(self.session, script, self.readers, self.steps, spans, self.swept)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
@@ -309,11 +316,12 @@ def _run(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
+    swept: list[Swept],
 ) -> list[str]:
     """Execute the script's steps; return what they leave. Rows that a check sets aside change what
     came before, so it starts again.
     """
-    while (left := _steps(session, script, readers, steps, spans)) is None:
+    while (left := _steps(session, script, readers, steps, spans, swept)) is None:
         steps.expect(len(script.steps) + 1)
     return left
 
@@ -324,6 +332,7 @@ def _steps(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
+    swept: list[Swept],
 ) -> list[str] | None:
     """Execute the steps once; return the relations that are left, None where a check took rows out
     (all that the steps made is then gone).
@@ -333,12 +342,14 @@ def _steps(
         doing = step.comment.split("\n", 1)[0]
         steps.next(doing)
         try:
-            sweeps.execute(session, step, f"computing {doing}")
+            found = sweeps.execute(session, step, f"computing {doing}")
         except AstrafsError as error:
             raise blame(session, step, error, spans) from None
         made.append(step.name)
-        for found in script.checks:
-            if found.after == step.name and _takes_out(session, found, readers):
+        if found is not None:
+            swept.append(found)
+        for check in script.checks:
+            if check.after == step.name and _takes_out(session, check, readers):
                 for name in made:
                     sweeps.forget(session, script, name)
                 return None

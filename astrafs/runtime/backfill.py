@@ -20,6 +20,7 @@ from astrafs.runtime.answer import Answer, Place, Reused, compute
 from astrafs.runtime.aside import Aside
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest, digest_table
+from astrafs.runtime.explained import explained
 from astrafs.runtime.manifest import HashedInput, Manifest
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.request import Job, Request, check
@@ -40,6 +41,8 @@ class Report:
     schema: pa.Schema
     quarantined: tuple[Quarantined, ...]
     reused: Reused | None = None
+    plan: tuple[str, ...] = ()
+    """How windows were evaluated, in lines of text."""
 
 
 T = TypeVar("T")
@@ -145,6 +148,7 @@ def _written(
             schema=answer.schema,
             quarantined=answer.quarantined,
             reused=answer.reused,
+            plan=tuple(explained(answer)),
         )
     finally:
         file.discard()

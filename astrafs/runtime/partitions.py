@@ -71,6 +71,7 @@ class Partitions:
         self._held = 0
         self._blocks: list[_Block] = []
         self.rows = 0
+        self.bytes = 0
         self.spilled = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -89,6 +90,7 @@ class Partitions:
         sizes = np.bincount(numbers, minlength=self._ranges)
         starts = np.concatenate(([0], np.cumsum(sizes)))
         self.rows += len(keys)
+        self.bytes += rows.nbytes
         if self._held + rows.nbytes <= self._budget:
             self._held += rows.nbytes
             self._blocks.append(_Block(rows, None, starts))

@@ -101,6 +101,8 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             (),
             hashes,
             work.reused(),
+            script,
+            run.swept,
         )
         if store is not None:
             store.sweep()

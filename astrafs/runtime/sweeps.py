@@ -7,6 +7,7 @@ few ranges in order, and the answers, however many rows there are.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,12 +34,28 @@ ENOUGH = 1 << 17
 """Rows and questions that are swept together, where one key has not more."""
 
 
-def execute(session: Session, step: Step | Sweep, doing: str, rows: int = ENOUGH) -> None:
-    """Execute one step of a script; ``rows`` of a sweep go together."""
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What came of a sweep: rows and their bytes, which of them waited in files, questions, and
+    seconds.
+    """
+
+    step: str
+    rows: int
+    bytes: int
+    spilled: int
+    questions: int
+    seconds: float
+
+
+def execute(session: Session, step: Step | Sweep, doing: str, rows: int = ENOUGH) -> Swept | None:
+    """Execute one step of a script; ``rows`` of a sweep go together. Returns what came of it."""
     if isinstance(step, Sweep):
-        session.register(step.name, sweep(session, step, doing, rows))
-    else:
-        session.run(step.sql, doing)
+        table, found = sweep(session, step, doing, rows)
+        session.register(step.name, table)
+        return found
+    session.run(step.sql, doing)
+    return None
 
 
 def forget(session: Session, script: Script, name: str) -> None:
@@ -51,8 +68,9 @@ def forget(session: Session, script: Script, name: str) -> None:
         session.run(f"DROP {kind} {ident(name)}", "freeing memory")
 
 
-def sweep(session: Session, step: Sweep, doing: str, rows: int) -> pa.Table:
+def sweep(session: Session, step: Sweep, doing: str, rows: int) -> tuple[pa.Table, Swept]:
     """Return ``"@q"`` and the answers of the calls of ``step`` to every question."""
+    began = time.monotonic()
     asked = pa.Table.from_batches(
         session.stream(step.rows_asked, doing), session.schema(step.rows_asked, doing)
     )
@@ -86,7 +104,10 @@ def sweep(session: Session, step: Sweep, doing: str, rows: int) -> pa.Table:
         pa.chunked_array([part[place] for part in parts], engine_type(call.aggregate.type))
         for place, call in enumerate(step.calls)
     ]
-    return pa.table([numbers, *columns], names=["@q", *(call.name for call in step.calls)])
+    table = pa.table([numbers, *columns], names=["@q", *(call.name for call in step.calls)])
+    size, seconds = partitions.bytes, time.monotonic() - began
+    swept = Swept(step.name, partitions.rows, size, partitions.spilled, len(keys), seconds)
+    return table, swept
 
 
 def _ints(table: pa.Table, name: str) -> Ints:

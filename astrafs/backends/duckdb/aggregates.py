@@ -29,7 +29,7 @@ from astrafs.backends.duckdb.pairs import (
     shown,
 )
 from astrafs.backends.duckdb.runs import Runs, runs_of
-from astrafs.backends.duckdb.sweeps import sweepable, swept
+from astrafs.backends.duckdb.sweeps import note, obstacle, swept
 from astrafs.backends.duckdb.vectors import as_lists, from_list
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
@@ -58,12 +58,14 @@ def aggregate(
         groups.setdefault(shared, []).append(node)
     answers: list[Answer] = []
     for nodes in groups.values():
-        taken = [node for node in nodes if sweepable(build, node)]
+        obstacles = {node: obstacle(build, node) for node in nodes}
+        taken = [node for node in nodes if not obstacles[node]]
         if taken:
             answers.append(Answer(*swept(build, questions, taken, subject)))
-        group = [node for node in nodes if node not in taken]
+        group = [node for node in nodes if obstacles[node]]
         if not group:
             continue
+        note(build, group, "", obstacles[group[0]])
         events, inputs = events_of(build, questions, group, subject)
         windows: dict[ir.Window, list[Input]] = {}
         for entry in inputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.physical import Group
 from astrafs.backends.duckdb.script import Check, Engine, Step, Sweep, SweptCall
 from astrafs.plan import ir
 from astrafs.record import dataclass
@@ -30,6 +31,8 @@ class Builder:
     """Columns of rows that the script itself wants: those of a dataset's spine."""
     readers: dict[ir.Aggregate, list[str]] = field(default_factory=dict)
     """Which features use an aggregate, for the comments of the script."""
+    groups: list[Group] = field(default_factory=list)
+    """How windows are evaluated."""
     _names: int = 0
     _columns: int = 0
 

@@ -121,6 +121,7 @@ def finished(build: Builder, result: str, *others: str) -> Script:
         kernels=tuple(kernels),
         result=build.steps[-1].name,
         checks=tuple(build.checks),
+        groups=tuple(build.groups),
         drops=build.drops(result, *others),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Literal
 
 from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.physical import Group
 from astrafs.plan import ir
 from astrafs.record import dataclass
 
@@ -89,8 +90,8 @@ class Script:
 
     ``inputs`` maps each source to the columns that must stand in its ``src:`` relation;
     ``kernels`` names the functions to register; ``result`` has ``"@row"`` and one column per
-    output, in no particular order. ``drops`` maps the name of a step to relations that nothing
-    needs after it.
+    output, in no particular order. ``groups`` says how windows are evaluated; ``drops`` maps the
+    name of a step to relations that nothing needs after it.
     """
 
     steps: tuple[Step | Sweep, ...]
@@ -98,6 +99,7 @@ class Script:
     kernels: tuple[str, ...]
     result: str
     checks: tuple[Check, ...] = ()
+    groups: tuple[Group, ...] = ()
     drops: dict[str, tuple[str, ...]] | None = None
 
 

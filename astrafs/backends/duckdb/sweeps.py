@@ -9,30 +9,52 @@ from __future__ import annotations
 
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.events import Questions, loose_events
+from astrafs.backends.duckdb.physical import Group
 from astrafs.backends.duckdb.runs import arrival_of
 from astrafs.backends.duckdb.script import SweptCall
 from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
+from astrafs.plan.tree import conditions, walk
 from astrafs.typesys import Kind
 
 _POSITIONS = ("collect", "first_k", "nth_last", "nth_last_row")
 """Aggregates that gather rows in SQL, and that kernels take from positions."""
 
 
-def sweepable(build: Builder, node: ir.Aggregate) -> bool:
-    """Whether kernels evaluate ``node``: its rows are seen in order, and it needs no two of their
-    values side by side.
+def obstacle(build: Builder, node: ir.Aggregate) -> str:
+    """Return why kernels do not evaluate ``node``, '' where they do: its rows are seen in order,
+    and it needs no two of their values side by side.
     """
     row = AGGREGATES[node.function]
-    if build.engine == "sql" or node.request or node.match or node.each or node.by is not None:
-        return False
-    arrival = arrival_of(build, node.rows)
-    if not arrival.ordered or _delay(build, node.rows) is None:
-        return False
-    if any(arg.type.kind is Kind.VECTOR for arg in node.args[: row.inputs]):
-        return row.kind is Class.ORDERED or node.function == "count"
-    return row.kind is not Class.PAIRED or node.function in _POSITIONS
+    if build.engine == "sql":
+        return "as asked for"
+    if node.request or node.match:
+        return "the request is a row of its windows"
+    if node.each or node.by is not None:
+        return "it goes over the elements of lists" if node.each else "it makes a map"
+    if not arrival_of(build, node.rows).ordered or _delay(build, node.rows) is None:
+        return "its rows may become known in another order than that of their times"
+    vectors = any(arg.type.kind is Kind.VECTOR for arg in node.args[: row.inputs])
+    if vectors and row.kind is not Class.ORDERED and node.function != "count":
+        return "it goes over vectors number by number"
+    if row.kind is Class.PAIRED and node.function not in _POSITIONS:
+        return f"`{node.function}` needs the values of a window side by side"
+    return ""
+
+
+def note(build: Builder, nodes: list[ir.Aggregate], step: str, reason: str) -> None:
+    """Record how ``nodes``, whose rows and keys are the same, are evaluated."""
+    read = {
+        part
+        for node in nodes
+        for expr in (*node.args, *conditions(node))
+        for part in walk(expr)
+        if isinstance(part, ir.Column)
+    }
+    sources = tuple(source.name for source in build.bases(nodes[0].rows))
+    windows = len({node.window for node in nodes})
+    build.groups.append(Group(step, nodes[0].rows, sources, len(nodes), windows, len(read), reason))
 
 
 def swept(
@@ -59,6 +81,7 @@ def swept(
     relation = build.sweep(
         events, questions.relation, ties, delay, calls, f"{subject}: windows, swept"
     )
+    note(build, group, build.steps[-1].name, "")
     return relation, names
 
 
