@@ -53,3 +53,44 @@ def engine_type(type_: Type) -> pa.DataType:
             return pa.list_(pa.float32(), type_.precision)
         case _:
             raise TypeError(f"{type_} has no Arrow type")
+
+
+def from_engine(column: pa.Array, type_: Type) -> pa.Array:
+    """Return an engine column (times as int64 microseconds, dates as int64 days) in its Arrow
+    output type.
+    """
+    target = arrow_type(type_)
+    if column.type == target:
+        return column
+    plain = type_.parts[0] if type_.kind is Kind.KEY else type_
+    match plain.kind:
+        case Kind.TIMESTAMP | Kind.DURATION:
+            return column.cast(pa.int64()).view(target)
+        case Kind.DATE:
+            return column.cast(pa.int32()).view(target)
+        case Kind.FLOAT:
+            raise TypeError(f"the engine gave {column.type} for a float")
+        case Kind.LIST:
+            values = from_engine(column.values, plain.parts[0])
+            return pa.ListArray.from_arrays(_offsets(column), values, target, mask=_nulls(column))
+        case Kind.MAP:
+            keys, values = (
+                from_engine(part, type_)
+                for part, type_ in zip((column.keys, column.items), plain.parts, strict=True)
+            )
+            return pa.MapArray.from_arrays(
+                _offsets(column), keys, values, target, mask=_nulls(column)
+            )
+        case _:
+            return column.cast(target)
+
+
+def _offsets(column: pa.Array) -> pa.Array:
+    """Return the offsets of a list or map in an array of its own: a slice is refused beside
+    nulls.
+    """
+    return pa.array(column.offsets.to_numpy(), pa.int32())
+
+
+def _nulls(column: pa.Array) -> pa.Array | None:
+    return column.is_null() if column.null_count else None

@@ -123,12 +123,8 @@ def _repeating(schema: pa.Schema) -> list[str] | bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_dictionary(kind)
-        or pa.types.is_boolean(kind)
-    )
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    return any(test(kind) for test in tests)
 
 
 def _text_field(field: pa.Field) -> pa.Field:

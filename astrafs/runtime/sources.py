@@ -370,7 +370,7 @@ class SourceReader:
         seen = np.zeros(most - least + 1, dtype=np.bool_)
         for batch in self.session.stream(f"SELECT {key} FROM {self.relation}", self._doing):
             seen[batch.column(0).to_numpy() - least] = True
-        return int(np.count_nonzero(seen)) == rows
+        return bool(np.count_nonzero(seen) == rows)
 
     def _take_out(self, rule: Rule, offenders: str) -> None:
         """Reject the rows of the relation whose keys ``offenders`` lists."""

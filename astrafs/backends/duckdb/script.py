@@ -26,6 +26,11 @@ class Step:
     comment: str
     view: bool = False
 
+    @property
+    def query(self) -> str:
+        """The query whose rows the relation holds."""
+        return self.sql.split("\n", 1)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class SweptCall:
@@ -65,6 +70,11 @@ class Sweep:
     def sql(self) -> str:
         """The queries that feed the kernels, after a first line as of a step."""
         return f"-- {self.name}\n{self.events}\n{self.rows_asked}"
+
+    @property
+    def query(self) -> str:
+        """The query that may stop on a value that cannot be computed."""
+        return self.events
 
     @property
     def rows_asked(self) -> str:

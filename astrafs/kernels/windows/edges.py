@@ -77,6 +77,7 @@ class Edges:
         before = self._needle(None, 0)
         self._before = before
         self._places = tuple(self._place(window) for window in self.windows)
+        self._plain = all(anchor is None for anchor, _ in self._needles)
 
     def _needle(self, anchor: object, back: int) -> int:
         clamped = max(-_FAR, min(_FAR, back))
@@ -141,7 +142,18 @@ class Edges:
             highs.append(high)
         return lows, highs
 
+    def spans(self, t: int) -> list[tuple[int | None, int]]:
+        """Return, per window at ``t``, the instants of its first row (None: any before) and after
+        its last.
+        """
+        instants = self._instants(t)
+        return [
+            (None if first < 0 else instants[first], instants[last]) for first, last in self._places
+        ]
+
     def _instants(self, t: int) -> list[int]:
+        if self._plain:
+            return [t - back for _, back in self._needles]
         found = []
         for anchor, back in self._needles:
             match anchor:

@@ -157,6 +157,10 @@ class Frame:
                 assert self.rising
                 return self._search("known", known, (times + 1)[:, None], entities)[:, 0]
 
+    def newest(self, t: int) -> int | None:
+        """Return the instant from which on rows are not seen at ``t``; None: there is none."""
+        return t - self.known.delay + 1 if isinstance(self.known, Delay) else None
+
     def seen_at(self, t: int) -> int:
         """Return the row after the last that a question at ``t`` may see, of one entity."""
         match self.known:
@@ -171,12 +175,21 @@ class Frame:
     @cached_property
     def line(self) -> Sequence[int]:
         """The event times, quick to read one by one."""
-        return memoryview(self.times)
+        return memoryview(self.times).cast("B").cast("q")
+
+    def known_by(self, moment: int) -> Flags:
+        """Return which rows are known at ``moment``."""
+        match self.known:
+            case None:
+                return np.ones(len(self.times), dtype=np.bool_)
+            case Delay(delay):
+                return self.times <= moment - delay
+            case known:
+                return known <= moment
 
     def visible(self, moment: int) -> Frame:
         """Return the rows that are known at ``moment``, all to be seen."""
-        assert isinstance(self.known, np.ndarray)
-        return self.filtered(self.known <= moment)
+        return self.filtered(self.known_by(moment))
 
     def filtered(self, kept: Flags) -> Frame:
         """Return the rows that are ``kept``, all to be seen."""
@@ -216,8 +229,7 @@ class Frame:
         """Return where a boolean column is true."""
 
         def make() -> Flags:
-            found: Flags = pc.fill_null(self.columns[column], False).to_numpy(zero_copy_only=False)
-            return found
+            return totals.filled(self.columns[column], False)
 
         return self.once(("flags", column), make)
 

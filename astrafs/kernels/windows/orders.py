@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from astrafs.kernels.windows.frame import Frame
 from astrafs.kernels.windows.slices import Input
+from astrafs.kernels.windows.totals import filled
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -26,9 +26,9 @@ class Extremes:
         self._least = not greatest
         self._reduce = np.maximum if greatest else np.minimum
         column = frame.columns[self._column]
-        self._direct = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        self._direct = is_number(column.type)
         if self._direct:
-            numbers: Numbers = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+            numbers: Numbers = filled(column, 0)
         else:
             numbers, self._rows = _ranks(column)
         worst: Any = np.inf if numbers.dtype == np.float64 else np.iinfo(np.int64).max
@@ -43,16 +43,17 @@ class Extremes:
         """The bytes of what is remembered."""
         return self._numbers.nbytes
 
-    def few(self, ends: Sequence[tuple[int, int]]) -> list[Any]:
-        """Return the extremes of the rows low to high, None where none takes part."""
-        flat = [end for pair in ends for end in pair]
-        found = self._reduce.reduceat(self._numbers, flat)[::2].tolist()
-        counts = self._counts.take(flat).tolist()
-        empty = (counts[2 * at] == counts[2 * at + 1] for at in range(len(ends)))
-        return [
-            None if nothing else self._value(number)
-            for number, nothing in zip(found, empty, strict=True)
-        ]
+    @property
+    def tail(self) -> Ints:
+        """For each row, and after the last, the extreme of it and all after it, as bits."""
+        return self._reduce.accumulate(self._numbers[::-1])[::-1].view(np.int64)
+
+    def one(self, low: int, high: int) -> Any:
+        """Return the extreme of the rows low to high, None where none takes part."""
+        counts = self._counts
+        if counts[low] == counts[high]:
+            return None
+        return self._value(self._reduce.reduce(self._numbers[low:high]).item())
 
     def _value(self, number: Any) -> Any:
         return number if self._direct else self._frame.cell(self._column, int(self._rows[number]))
@@ -61,13 +62,21 @@ class Extremes:
         """Return the extremes of the rows low to high, null where none takes part."""
         if not len(lows):
             return self._frame.columns[self._column].slice(0, 0)
-        ends = np.stack((lows, highs), axis=1).ravel()
-        found = self._reduce.reduceat(self._numbers, ends)[::2]
+        # In the order of their first rows, what lies between two windows is short or nothing.
+        order = np.argsort(lows, kind="stable")
+        ends = np.stack((lows[order], highs[order]), axis=1).ravel()
+        found = np.empty(len(lows), dtype=self._numbers.dtype)
+        found[order] = self._reduce.reduceat(self._numbers, ends)[::2]
         empty = self._counts[lows] == self._counts[highs]
         if self._direct:
             return pa.array(found, mask=empty)
         rows = self._rows[np.where(empty, 0, found)] if len(self._rows) else found
         return self._frame.columns[self._column].take(pa.array(rows, pa.int64(), mask=empty))
+
+
+def is_number(type_: pa.DataType) -> bool:
+    """Whether values are 64-bit numbers as they stand."""
+    return pa.types.is_int64(type_) or pa.types.is_float64(type_)
 
 
 def _ranks(column: pa.Array) -> tuple[Ints, Ints]:
@@ -95,7 +104,7 @@ class Distinct:
 
     def __init__(self, frame: Frame, read: Input) -> None:
         column = frame.columns[read.args[0]]
-        codes = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+        codes = filled(column.dictionary_encode().indices, -1)
         rows = frame.places(read)
         order = rows[np.argsort(codes[rows], kind="stable")]
         previous = np.full(len(frame), len(frame), dtype=np.int64)
@@ -111,6 +120,13 @@ class Distinct:
     def nbytes(self) -> int:
         """The bytes of what is remembered."""
         return self._previous.nbytes
+
+    @property
+    def tail(self) -> Ints:
+        """For each row, and after the last, how many different values it and all after it have."""
+        latest = self._previous < len(self._previous)
+        latest[self._previous[latest & (self._previous >= 0)]] = False
+        return np.append(np.cumsum(latest[::-1])[::-1], 0)
 
     def one(self, low: int, high: int) -> int:
         """Return the number of different values in the rows low to high."""

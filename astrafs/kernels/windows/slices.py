@@ -105,9 +105,9 @@ class Lists:
     @classmethod
     def of(cls, times: npt.NDArray[np.int64], columns: Sequence[pa.Array], read: Input) -> Lists:
         """Return what takes part of whole columns."""
-        inputs = [_listed(columns[one]) for one in read.args]
+        inputs = [listed(columns[one]) for one in read.args]
         where = None if read.where is None else columns[read.where].to_pylist()
-        by = None if read.by is None else _listed(columns[read.by])
+        by = None if read.by is None else listed(columns[read.by])
         return cls.taking(times.tolist(), inputs, where, by, read)
 
     @classmethod
@@ -120,9 +120,9 @@ class Lists:
         read: Input,
     ) -> Lists:
         """Return what takes part of the rows at ``events``."""
-        if where is None and by is None and not read.each:
-            if read.keep_nulls or not any(None in column for column in inputs):
-                return cls(None, tuple(inputs), events, None)
+        plain = where is None and by is None and not read.each
+        if plain and (read.keep_nulls or not any(None in column for column in inputs)):
+            return cls(None, tuple(inputs), events, None)
         starts, taken, groups, found = [0], [], [], []
         for place, event in enumerate(events):
             cells = tuple(column[place] for column in inputs)
@@ -184,7 +184,8 @@ def _elements(cells: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
     return list(zip(*padded, strict=True))
 
 
-def _listed(column: pa.Array) -> list[Any]:
+def listed(column: pa.Array) -> list[Any]:
+    """Return a column as engine values."""
     found: list[Any] = column.to_pylist()
     return list(map(engine_value, found)) if pa.types.is_nested(column.type) else found
 

@@ -1,8 +1,9 @@
-"""All aggregates of many windows at once: edges located together, totals gathered in one step."""
+"""All aggregates of many windows at once: edges located together, what is there gathered once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,58 +11,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from astrafs.kernels.arrow_types import engine_type
-from astrafs.kernels.windows.edges import Edges
-from astrafs.kernels.windows.finish import Finisher, finisher
+from astrafs.kernels.windows.edges import Edges, LastWindow
 from astrafs.kernels.windows.frame import Frame
+from astrafs.kernels.windows.gaps import Gaps, Part
+from astrafs.kernels.windows.matrix import Columns, Matrix, Standing, array_of, pick_of
 from astrafs.kernels.windows.orders import distinct, extremes
 from astrafs.kernels.windows.slices import Call, Input
-from astrafs.kernels.windows.totals import width
-from astrafs.record import dataclass
-from astrafs.typesys import Kind
 from astrafs.values.errors import ValueFailure
 
 Ints = npt.NDArray[np.int64]
+Found = list[pa.Array | None]
 
 _CELLS = 1 << 22
-"""Totals gathered at a time."""
-
-_PICKS = {"first": 0, "first_row": 0, "last": 1, "last_row": 1, "nth_last": 2, "nth_last_row": 2}
-_EXTREMES = ("min", "max")
-
-
-@dataclass(frozen=True, slots=True)
-class _Totalled:
-    """A call that is finished from totals: its columns of the matrix."""
-
-    place: int
-    window: int
-    columns: tuple[int, ...]
-    finisher: Finisher
-
-
-@dataclass(frozen=True, slots=True)
-class _Picked:
-    """A call that gives the value of one row: the column that counts rows, and which one it is:
-    the first, or the ``back``-th last.
-    """
-
-    place: int
-    window: int
-    count: int
-    back: int
-    read: Input
-
-
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    """A frame's running totals side by side, and which calls it has none for."""
-
-    totals: Ints
-    wide: frozenset[int]
-
-    @property
-    def nbytes(self) -> int:
-        return self.totals.nbytes
+"""Numbers gathered at a time."""
 
 
 class Sweep:
@@ -72,62 +34,20 @@ class Sweep:
         windows = tuple(dict.fromkeys(call.window for call in self.calls))
         self.edges = Edges(windows)
         self._window = [windows.index(call.window) for call in self.calls]
-        self._states: dict[tuple[str, Input], tuple[int, int]] = {}
-        self._width = 0
-        self._totalled: list[_Totalled] = []
-        self._picked: list[_Picked] = []
-        self._extremes: dict[tuple[Input, bool], list[int]] = {}
-        self._distinct: list[int] = []
-        self._rest: list[int] = []
-        for place, call in enumerate(self.calls):
-            self._sort(place, call)
+        self._columns = Columns()
+        for place, (call, window) in enumerate(zip(self.calls, self._window, strict=True)):
+            self._columns.add(place, window, call)
+        self._width = self._columns.width
+        done = {one.place for one in (*self._columns.totalled, *self._columns.standing)}
+        self._loose = [place for place in range(len(self.calls)) if place not in done]
+        # What one question needs of every call, in the form in which it is quickest at hand.
+        self._quick = [
+            (one.place, one.window, _taker(one.columns), one.finisher.one)
+            for one in self._columns.totalled
+        ]
 
-    def _sort(self, place: int, call: Call) -> None:
-        read, window = call.input, self._window[place]
-        found = finisher(call)
-        if found is not None:
-            columns = list(self._state("count", call))
-            for name in found.states:
-                columns += self._state(name, call)
-            self._totalled.append(_Totalled(place, window, tuple(columns), found))
-        elif read.each or read.by is not None:
-            self._rest.append(place)
-        elif call.function in _PICKS:
-            (count,) = self._state("count", call)
-            kind = _PICKS[call.function]
-            back = kind if kind < 2 else int(call.constants[0])
-            self._picked.append(_Picked(place, window, count, back, read))
-        elif call.function in _EXTREMES:
-            self._extremes.setdefault((read, call.function == "max"), []).append(place)
-        elif call.function == "count_distinct":
-            self._distinct.append(place)
-        else:
-            self._rest.append(place)
-
-    def _state(self, name: str, call: Call) -> range:
-        first, count = self._states.get((name, call.input), (self._width, 0))
-        if not count:
-            floats = name != "count" and call.types[0].kind is Kind.FLOAT
-            count = width(name, floats=floats)
-            self._states[name, call.input] = (first, count)
-            self._width += count
-        return range(first, first + count)
-
-    def _matrix(self, frame: Frame) -> _Matrix:
-        return frame.once(self, lambda: self._totals_of(frame))
-
-    def _totals_of(self, frame: Frame) -> _Matrix:
-        found = np.zeros((len(frame) + 1, self._width), dtype=np.int64)
-        missing: set[int] = set()
-        for (name, read), (first, count) in self._states.items():
-            columns = (frame.counts(read),) if name == "count" else frame.state(name, read)
-            if columns is None:
-                missing.update(range(first, first + count))
-                continue
-            for place, column in enumerate(columns, first):
-                found[:, place] = column
-        wide = (one.place for one in self._totalled if not missing.isdisjoint(one.columns))
-        return _Matrix(found, frozenset(wide))
+    def _matrix(self, frame: Frame) -> Matrix:
+        return frame.once(self, lambda: self._columns.of(frame))
 
     # --- one question
 
@@ -137,50 +57,189 @@ class Sweep:
         """
         matrix = self._matrix(frame)
         lows, highs = self.edges.one(frame, t)
-        rows: list[list[int]] = matrix.totals.take(lows + highs, axis=0).tolist()
-        count = len(lows)
+        before, after = matrix.rows.take(lows, axis=0), matrix.rows.take(highs, axis=0)
+        totals: list[list[int]] = (after - before).tolist()
         found: list[Any] = [None] * len(self.calls)
-        for one in self._totalled:
-            before, after = rows[one.window], rows[count + one.window]
-            try:
-                if one.place in matrix.wide:
-                    found[one.place] = self._slice(frame, one.place, lows, highs, t)
-                else:
-                    found[one.place] = one.finisher.one(
-                        [after[column] - before[column] for column in one.columns]
-                    )
-            except ValueFailure as failure:
-                found[one.place] = failure
-        for pick in self._picked:
-            first, last = rows[pick.window][pick.count], rows[count + pick.window][pick.count]
-            at = last - pick.back if pick.back else first
-            if first <= at < last:
-                row = int(frame.places(pick.read)[at])
-                found[pick.place] = frame.cell(pick.read.args[0], row)
-        for (read, greatest), places in self._extremes.items():
-            asked = [self._window[place] for place in places]
-            ends = [(lows[window], highs[window]) for window in asked]
-            values = extremes(frame, read, greatest=greatest).few(ends)
-            for place, value in zip(places, values, strict=True):
-                found[place] = value
-        for place in self._distinct:
+        loose = self._loose
+        if matrix.wide:
+            loose = [*loose, *matrix.wide]
+        for place, window, take, finish in self._quick:
+            if place not in matrix.wide:
+                try:
+                    found[place] = finish(take(totals[window]))
+                except ValueFailure as failure:
+                    found[place] = failure
+        if self._columns.standing:
+            end = len(frame)
+            floats = (before.view(np.float64), after.view(np.float64))
+            for one in self._columns.standing:
+                window = one.window
+                if one.tail and highs[window] != end:
+                    loose = [*loose, one.place]
+                elif totals[window][one.count] >= one.least:
+                    rows = floats[one.at_end] if one.floats else after if one.at_end else before
+                    found[one.place] = rows.item(window, one.column)
+        for place in loose:
             window = self._window[place]
-            known = distinct(frame, self.calls[place].input)
-            found[place] = known.one(lows[window], highs[window])
-        for place in self._rest:
             try:
-                found[place] = self._slice(frame, place, lows, highs, t)
+                found[place] = self._value(frame, place, lows[window], highs[window], t)
             except ValueFailure as failure:
                 found[place] = failure
         return found
 
-    def _slice(
-        self, frame: Frame, place: int, lows: Sequence[int], highs: Sequence[int], t: int
-    ) -> Any:
-        call, window = self.calls[place], self._window[place]
-        return frame.lists(call.input).value(call, lows[window], highs[window], t)
+    def _value(self, frame: Frame, place: int, low: int, high: int, t: int) -> Any:
+        """Return the value of one call over the rows ``low`` to ``high``."""
+        call = self.calls[place]
+        read = call.input
+        if not read.each and read.by is None:
+            if call.function in ("min", "max"):
+                return extremes(frame, read, greatest=call.function == "max").one(low, high)
+            if call.function == "count_distinct":
+                return distinct(frame, read).one(low, high)
+            back = pick_of(call)
+            if back is not None:
+                counts = frame.counts(read)
+                first, last = int(counts[low]), int(counts[high])
+                at = last - back if back else first
+                there = first <= at < last
+                return frame.cell(read.args[0], int(frame.places(read)[at])) if there else None
+        return frame.lists(read).value(call, low, high, t)
 
-    # --- many questions
+    def parts(self) -> list[Part]:
+        """Return what must be known of stretches of rows that are left out (see :meth:`across`)."""
+        return self._columns.parts()
+
+    def totals(self, frame: Frame) -> list[int] | None:
+        """Return the :meth:`parts` of all rows of a frame of one entity; None where they are too
+        large.
+        """
+        return self._columns.whole(frame)
+
+    def whole(self, window: int) -> bool:
+        """Whether some call over a window needs all its rows, whatever is known of stretches."""
+        distinct = (
+            one.place for one in self._columns.standing if self._is_distinct(self.calls[one.place])
+        )
+        return any(self._window[place] == window for place in (*self._loose, *distinct))
+
+    def ends(self, window: int) -> list[tuple[Input, int]]:
+        """Return the inputs of which single rows are taken at an end of a window: the n-th that
+        takes part from its end, or (0) the first.
+        """
+        return [
+            (self.calls[one.place].input, one.least if one.at_end else 0)
+            for one in self._columns.standing
+            if one.window == window and not one.tail
+        ]
+
+    @staticmethod
+    def _is_distinct(call: Call) -> bool:
+        return call.function == "count_distinct"
+
+    def across(self, frame: Frame, t: int, gaps: Gaps) -> list[Any] | None:
+        """Return what :meth:`one` does, where ``frame`` lacks the stretches of rows of ``gaps``: no
+        window begins or ends within one, none that needs :meth:`whole` holds one, and the rows at
+        the :meth:`ends` of windows are there. None where the totals of the rows that are there
+        cannot be added to.
+        """
+        matrix = self._matrix(frame)
+        if matrix.wide:
+            return None
+        lows, highs = self.edges.one(frame, t)
+        seen = frame.newest(t)
+        skipped = [
+            (0, 0)
+            if isinstance(window, LastWindow)
+            else (gaps.before(low), gaps.before(high if seen is None else min(high, seen)))
+            for window, (low, high) in zip(self.edges.windows, self.edges.spans(t), strict=True)
+        ]
+        found = self.one(frame, t)
+        before, after = matrix.rows.take(lows, axis=0), matrix.rows.take(highs, axis=0)
+        totals: list[list[int]] = (after - before).tolist()
+        names = {self._columns.place(part): part for part in self.parts()}
+        for one in self._columns.totalled:
+            low, high = skipped[one.window]
+            if low < high:
+                added = [
+                    totals[one.window][column] + gaps.total(names[column], low, high)
+                    for column in one.columns
+                ]
+                try:
+                    found[one.place] = one.finisher.one(added)
+                except ValueFailure as failure:
+                    found[one.place] = failure
+        for each in self._columns.standing:
+            low, high = skipped[each.window]
+            if low >= high or self._is_distinct(self.calls[each.place]):
+                continue
+            count = totals[each.window][each.count] + gaps.total(names[each.count], low, high)
+            if each.tail:
+                joined = gaps.extreme(names[each.column], low, high, floats=each.floats)
+                here = found[each.place]
+                call = self.calls[each.place]
+                best = max if call.function == "max" else min
+                found[each.place] = joined if here is None else best(here, joined)
+                if not count:
+                    found[each.place] = None
+            elif count >= each.least:
+                rows = after if each.at_end else before
+                rows = rows.view(np.float64) if each.floats else rows
+                found[each.place] = rows.item(each.window, each.column)
+        return found
+
+    # --- one question about each of many frames
+
+    def stacked(
+        self,
+        frames: Sequence[Frame | None],
+        times: Sequence[int],
+        others: Callable[[int], Sequence[Any]] | None = None,
+    ) -> tuple[pa.Array, ...]:
+        """Return a column per call with the value of each frame, of one entity, at its time; where
+        there is None, ``others`` gives the values of that place. Raises ``ValueFailure``.
+        """
+        windows = len(self.edges.windows)
+        gathered = np.zeros((len(frames), 2 * windows, self._width), dtype=np.int64)
+        wide: set[int] = set()
+        ends: list[tuple[list[int], list[int]]] = []
+        for at, (frame, t) in enumerate(zip(frames, times, strict=True)):
+            if frame is None:
+                ends.append(([0] * windows, [0] * windows))
+                continue
+            matrix = self._matrix(frame)
+            lows, highs = self.edges.one(frame, t)
+            ends.append((lows, highs))
+            matrix.rows.take(lows + highs, axis=0, out=gathered[at], mode="clip")
+            wide |= matrix.wide
+        last = np.array([highs for _, highs in ends], dtype=np.int64).reshape(-1, windows)
+        sizes = np.array([0 if one is None else len(one) for one in frames], dtype=np.int64)
+
+        def value(place: int, at: int) -> Any:
+            frame, (lows, highs), window = frames[at], ends[at], self._window[place]
+            if frame is None:
+                return None
+            return self._value(frame, place, lows[window], highs[window], times[at])
+
+        found: Found = [None] * len(self.calls)
+        self._finish(gathered, wide, found)
+        for one in self._columns.standing:
+            column = self._stood(one, gathered)
+            short = np.flatnonzero(last[:, one.window] != sizes).tolist() if one.tail else ()
+            found[one.place] = _patched(column, {at: value(one.place, at) for at in short})
+        for place in (*self._loose, *wide):
+            values = [value(place, at) for at in range(len(frames))]
+            found[place] = pa.array(values, self._type(self.calls[place]))
+        columns = [column for column in found if column is not None]
+        missing = [at for at, frame in enumerate(frames) if frame is None]
+        if missing and others is not None:
+            rows = {at: _judged(others(at)) for at in missing}
+            columns = [
+                _patched(column, {at: row[place] for at, row in rows.items()})
+                for place, column in enumerate(columns)
+            ]
+        return tuple(columns)
+
+    # --- many questions about a frame of many entities
 
     def many(self, frame: Frame, entities: Ints, times: Ints) -> tuple[pa.Array, ...]:
         """Return a column per call with a value per question. Raises ``ValueFailure``."""
@@ -200,121 +259,84 @@ class Sweep:
     def _part(self, frame: Frame, entities: Ints, times: Ints) -> tuple[pa.Array, ...]:
         matrix = self._matrix(frame)
         lows, highs = self.edges.locate(frame, entities, times)
-        gathered = matrix.totals[np.concatenate((lows, highs), axis=1)]
-        found: list[pa.Array | None] = [None] * len(self.calls)
+        gathered = matrix.rows[np.concatenate((lows, highs), axis=1)]
+        found: Found = [None] * len(self.calls)
         self._finish(gathered, matrix.wide, found)
-        for pick in self._picked:
-            found[pick.place] = self._pick_many(frame, pick, gathered)
-        for (read, greatest), places in self._extremes.items():
-            table = extremes(frame, read, greatest=greatest)
-            for place in places:
+        for one in self._columns.standing:
+            if not one.tail:
+                found[one.place] = self._stood(one, gathered)
+        for place, column in enumerate(found):
+            if column is None:
                 window = self._window[place]
-                values = table.many(lows[:, window], highs[:, window])
-                found[place] = values.cast(engine_type(self.calls[place].result))
-        for place in self._distinct:
-            window = self._window[place]
-            known = distinct(frame, self.calls[place].input)
-            found[place] = pa.array(known.many(lows[:, window], highs[:, window]))
-        rest = [place for place, column in enumerate(found) if column is None]
-        for place in rest:
-            call, window = self.calls[place], self._window[place]
-            lists = frame.lists(call.input)
-            asked = zip(
-                lows[:, window].tolist(), highs[:, window].tolist(), times.tolist(), strict=True
-            )
-            values = [lists.value(call, low, high, t) for low, high, t in asked]
-            found[place] = pa.array(values, self._type(call))
+                found[place] = self._each(frame, place, lows[:, window], highs[:, window], times)
         return tuple(column for column in found if column is not None)
 
-    def _finish(self, gathered: Ints, wide: frozenset[int], found: list[pa.Array | None]) -> None:
+    def _each(self, frame: Frame, place: int, lows: Ints, highs: Ints, times: Ints) -> pa.Array:
+        """Return the values of a call that the matrix does not serve."""
+        call = self.calls[place]
+        read, type_ = call.input, self._type(call)
+        if not read.each and read.by is None:
+            if call.function in ("min", "max"):
+                table = extremes(frame, read, greatest=call.function == "max")
+                return table.many(lows, highs).cast(type_)
+            if call.function == "count_distinct":
+                return pa.array(distinct(frame, read).many(lows, highs))
+            back = pick_of(call)
+            if back is not None:
+                counts, places = frame.counts(read), frame.places(read)
+                first, last = counts[lows], counts[highs]
+                at = last - back if back else first
+                there = (first <= at) & (at < last)
+                rows = places[np.where(there, at, 0)] if len(places) else np.zeros_like(at)
+                return frame.columns[read.args[0]].take(pa.array(rows, mask=~there))
+        lists = frame.lists(read)
+        asked = zip(lows.tolist(), highs.tolist(), times.tolist(), strict=True)
+        return pa.array([lists.value(call, low, high, t) for low, high, t in asked], type_)
+
+    # --- from what was gathered, [questions, windows twice, columns]
+
+    def _finish(self, gathered: Ints, wide: set[int] | frozenset[int], found: Found) -> None:
         count = len(self.edges.windows)
-        for one in self._totalled:
+        for one in self._columns.totalled:
             if one.place not in wide:
                 before = gathered[:, one.window, one.columns]
                 after = gathered[:, count + one.window, one.columns]
                 found[one.place] = one.finisher.many(after - before)
 
-    def _pick_many(self, frame: Frame, pick: _Picked, gathered: Ints) -> pa.Array:
-        first = gathered[:, pick.window, pick.count]
-        last = gathered[:, len(self.edges.windows) + pick.window, pick.count]
-        at = last - pick.back if pick.back else first
-        there = (first <= at) & (at < last)
-        places = frame.places(pick.read)
-        rows = np.where(there, at, 0)
-        rows = places[rows] if len(places) else rows
-        return frame.columns[pick.read.args[0]].take(pa.array(rows, mask=~there))
+    def _stood(self, one: Standing, gathered: Ints) -> pa.Array:
+        count = len(self.edges.windows)
+        before, after = gathered[:, one.window], gathered[:, count + one.window]
+        empty = after[:, one.count] - before[:, one.count] < one.least
+        bits = np.ascontiguousarray((after if one.at_end else before)[:, one.column])
+        return array_of(bits, one, empty, self._type(self.calls[one.place]))
 
-    def _type(self, call: Call) -> pa.DataType:
+    @staticmethod
+    def _type(call: Call) -> pa.DataType:
         if call.by_type is None:
             return engine_type(call.result)
         return pa.map_(engine_type(call.by_type), engine_type(call.result))
 
-    # --- one question about each of many frames
 
-    def stacked(self, frames: Sequence[Frame], times: Sequence[int]) -> tuple[pa.Array, ...]:
-        """Return a column per call with the value of each frame, of one entity, at its time. Raises
-        ``ValueFailure``.
-        """
-        windows = len(self.edges.windows)
-        gathered = np.zeros((len(frames), 2 * windows, self._width), dtype=np.int64)
-        wide: set[int] = set()
-        found: list[list[Any] | None] = [None] * len(self.calls)
-        loose = [one.place for one in self._picked] + self._distinct + self._rest
-        loose += [place for places in self._extremes.values() for place in places]
-        for place in loose:
-            found[place] = []
-        edges: list[tuple[list[int], list[int]]] = []
-        for at, (frame, t) in enumerate(zip(frames, times, strict=True)):
-            matrix = self._matrix(frame)
-            lows, highs = self.edges.one(frame, t)
-            edges.append((lows, highs))
-            matrix.totals.take(lows + highs, axis=0, out=gathered[at])
-            wide |= matrix.wide
-            self._loose(frame, lows, highs, t, gathered[at], found)
-        columns: list[pa.Array | None] = [None] * len(self.calls)
-        self._finish(gathered, frozenset(wide), columns)
-        for place in wide:
-            found[place] = [
-                self._slice(frame, place, lows, highs, t)
-                for frame, (lows, highs), t in zip(frames, edges, times, strict=True)
-            ]
-        for place, values in enumerate(found):
-            if values is not None:
-                columns[place] = pa.array(values, self._type(self.calls[place]))
-        return tuple(column for column in columns if column is not None)
+def _patched(column: pa.Array, values: Mapping[int, Any]) -> pa.Array:
+    """Return a column with other values at some places."""
+    if not values:
+        return column
+    found = column.to_pylist()
+    for at, value in values.items():
+        found[at] = value
+    return pa.array(found, column.type)
 
-    def _loose(
-        self,
-        frame: Frame,
-        lows: list[int],
-        highs: list[int],
-        t: int,
-        totals: Ints,
-        found: list[list[Any] | None],
-    ) -> None:
-        """Add the values of what is not finished from totals."""
 
-        def add(place: int, value: Any) -> None:
-            column = found[place]
-            assert column is not None
-            column.append(value)
+def _judged(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values none of which is a failure, or raise that."""
+    for value in values:
+        if isinstance(value, ValueFailure):
+            raise value
+    return values
 
-        windows = len(lows)
-        for pick in self._picked:
-            first = int(totals[pick.window, pick.count])
-            last = int(totals[windows + pick.window, pick.count])
-            at = last - pick.back if pick.back else first
-            there = first <= at < last
-            row = int(frame.places(pick.read)[at]) if there else 0
-            add(pick.place, frame.cell(pick.read.args[0], row) if there else None)
-        for (read, greatest), places in self._extremes.items():
-            ends = [(lows[self._window[one]], highs[self._window[one]]) for one in places]
-            values = extremes(frame, read, greatest=greatest).few(ends)
-            for place, value in zip(places, values, strict=True):
-                add(place, value)
-        for place in self._distinct:
-            window = self._window[place]
-            known = distinct(frame, self.calls[place].input)
-            add(place, known.one(lows[window], highs[window]))
-        for place in self._rest:
-            add(place, self._slice(frame, place, lows, highs, t))
+
+def _taker(columns: Sequence[int]) -> itemgetter[Any]:
+    """Return what takes ``columns`` out of a row, as a sequence."""
+    if len(columns) == 1:
+        return itemgetter(slice(columns[0], columns[0] + 1))
+    return itemgetter(*columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,12 +18,12 @@ def extremes(numbers: Numbers, lows: Ints, highs: Ints, *, greatest: bool) -> Nu
     Runs of twice the length are made of those before, one length at a time, and serve the windows
     that two of them cover: so memory holds two rows of runs.
     """
-    best = np.maximum if greatest else np.minimum
+    best: Any = np.maximum if greatest else np.minimum
     lengths = highs - lows
     # Windows of 2**n to 2**(n + 1) - 1 rows are two runs of 2**n.
     levels = np.frexp(lengths.astype(np.float64))[1] - 1
-    found = np.zeros(len(lows), dtype=numbers.dtype)
-    runs = numbers
+    found: Numbers = np.zeros(len(lows), dtype=numbers.dtype)
+    runs: Numbers = numbers
     for level in range(int(levels.max(initial=-1)) + 1):
         if level:
             step = 1 << (level - 1)

@@ -9,6 +9,8 @@ windows over them are summed as Python integers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -44,7 +46,7 @@ def running(name: str, column: pa.Array, taken: Flags | None, longest: int) -> t
     exact sums.
     """
     if name in ("true", "false"):
-        flags = pc.fill_null(column, name == "false").to_numpy(zero_copy_only=False)
+        flags = filled(column, name == "false")
         flags = flags if name == "true" else ~flags
         return (_along(flags if taken is None else flags & taken),)
     if pa.types.is_floating(column.type):
@@ -60,6 +62,12 @@ def running(name: str, column: pa.Array, taken: Flags | None, longest: int) -> t
     return (_along(units),) if largest * max(longest, 1) < _MOST else None
 
 
+def filled(column: pa.Array, value: Any) -> npt.NDArray[Any]:
+    """Return a column of numbers or booleans with ``value`` for nulls."""
+    whole = pc.fill_null(column, value) if column.null_count else column
+    return whole.to_numpy(zero_copy_only=False)
+
+
 def _along(values: npt.NDArray[np.generic]) -> Ints:
     found = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(values, dtype=np.int64, out=found[1:])
@@ -67,7 +75,7 @@ def _along(values: npt.NDArray[np.generic]) -> Ints:
 
 
 def _floats(column: pa.Array, taken: Flags | None) -> Floats:
-    values: Floats = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
+    values: Floats = filled(column, 0.0)
     return values if taken is None else np.where(taken, values, 0.0)
 
 
@@ -97,7 +105,7 @@ def _units(column: pa.Array, taken: Flags | None) -> Ints | None:
         if taken is not None:
             low, high = np.where(taken, low, 0), np.where(taken, high, 0)
         return low if bool((high == low >> 63).all()) else None
-    values: Ints = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+    values: Ints = filled(column, 0)
     return values if taken is None else np.where(taken, values, 0)
 
 
