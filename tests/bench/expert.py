@@ -29,12 +29,13 @@ def statements(events: str, spine: str, target: str) -> list[str]:
     )
     places = ", ".join(f"'p{place}': rn_{place} - n0" for place in range(len(names) + 1))
     found = [
-        f"""CREATE TEMP TABLE srt AS SELECT u, t, a, m, lead(u) OVER () AS nu, lead(t) OVER () AS nt,
-        {made} FROM (SELECT user_id AS u, epoch_us(e."at") AS t, amount AS a, shop AS m,
+        f"""CREATE TEMP TABLE srt AS SELECT u, t, a, m,
+        lead(u) OVER () AS nu, lead(t) OVER () AS nt, {made} FROM (SELECT
+        user_id AS u, epoch_us(e."at") AS t, amount AS a, shop AS m,
         category = 'c00' AS food FROM '{events}' e ORDER BY u, t, id)
         WINDOW w AS (ROWS UNBOUNDED PRECEDING)""",
-        f"""CREATE TEMP TABLE sp AS SELECT row_number() OVER () AS i, user_id AS u, epoch_us(s.t) AS t
-        FROM '{spine}' s""",
+        f"""CREATE TEMP TABLE sp AS SELECT row_number() OVER () AS i, user_id AS u,
+        epoch_us(s.t) AS t FROM '{spine}' s""",
         f"""CREATE TEMP TABLE usr AS SELECT u, {before} FROM srt WHERE nu IS DISTINCT FROM u
         WINDOW o AS (ORDER BY u)""",
         f"""CREATE TEMP TABLE lk AS SELECT s.i, s.u, s.k, {listed}
@@ -45,7 +46,8 @@ def statements(events: str, spine: str, target: str) -> list[str]:
         any_value(l.u) AS u FROM lk l LEFT JOIN usr u USING (u) GROUP BY i""",
         "CREATE TEMP TABLE ul AS SELECT u, list(a ORDER BY rn) AS a FROM srt GROUP BY u",
         f"""CREATE TEMP TABLE ub AS SELECT *, {_blocks("min")}, {_blocks("max")} FROM ul""",
-        f"""CREATE TEMP TABLE sl AS SELECT u, list({{'id': i, {places}}}) AS s FROM pv GROUP BY u""",
+        f"""CREATE TEMP TABLE sl AS SELECT u, list({{'id': i, {places}}}) AS s
+        FROM pv GROUP BY u""",
         f"""CREATE TEMP TABLE mm AS SELECT r.* FROM (SELECT unnest(list_transform(s, lambda x:
         {{'id': x.id, {", ".join(_extremes("min") + _extremes("max"))},
         'l3': {_gather("a", "greatest(x.p0 - 3, 0)", "x.p0")}, 'la': a[x.p0]}})) AS r
@@ -53,13 +55,7 @@ def statements(events: str, spine: str, target: str) -> list[str]:
         """CREATE TEMP TABLE iv AS SELECT u, t, m,
         lead(t) OVER (PARTITION BY u, m ORDER BY t) AS nx FROM srt""",
     ]
-    for window in ("7d", "30d"):
-        found.append(
-            f"""CREATE TEMP TABLE e_{window} AS SELECT u, b, rn FROM (SELECT u, b,
-            row_number() OVER () AS rn, lead(u) OVER () AS nu, lead(b) OVER () AS nb
-            FROM (SELECT u, least(nx, t + {WINDOWS[window]}) AS b FROM iv ORDER BY u, b))
-            WHERE nu IS DISTINCT FROM u OR nb IS DISTINCT FROM b"""
-        )
+    found += [_latest(window) for window in ("7d", "30d")]
     found.append(
         """CREATE TEMP TABLE cd AS SELECT s.i, a.rn AS r7, b.rn AS r30, l.m AS shop FROM sp s
         ASOF LEFT JOIN e_7d a ON a.u = s.u AND a.b < s.t
@@ -72,6 +68,14 @@ def statements(events: str, spine: str, target: str) -> list[str]:
         f"LEFT JOIN cd ON cd.i = pv.i ORDER BY pv.i) TO '{target}' (FORMAT parquet)"
     )
     return found
+
+
+def _latest(window: str) -> str:
+    """How many rows have ceased to be the latest of their value in the window, by time."""
+    return f"""CREATE TEMP TABLE e_{window} AS SELECT u, b, rn FROM (SELECT u, b,
+        row_number() OVER () AS rn, lead(u) OVER () AS nu, lead(b) OVER () AS nb
+        FROM (SELECT u, least(nx, t + {WINDOWS[window]}) AS b FROM iv ORDER BY u, b))
+        WHERE nu IS DISTINCT FROM u OR nb IS DISTINCT FROM b"""
 
 
 def _gather(values: str, low: str, high: str) -> str:

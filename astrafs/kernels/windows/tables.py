@@ -22,7 +22,7 @@ def extremes(numbers: Numbers, lows: Ints, highs: Ints, *, greatest: bool) -> Nu
     lengths = highs - lows
     # Windows of 2**n to 2**(n + 1) - 1 rows are two runs of 2**n.
     levels = np.frexp(lengths.astype(np.float64))[1] - 1
-    found: Numbers = np.zeros(len(lows), dtype=numbers.dtype)
+    found: Any = np.zeros(len(lows), dtype=numbers.dtype)
     runs: Numbers = numbers
     for level in range(int(levels.max(initial=-1)) + 1):
         if level:
@@ -31,4 +31,5 @@ def extremes(numbers: Numbers, lows: Ints, highs: Ints, *, greatest: bool) -> Nu
         mine = np.flatnonzero(levels == level)
         if len(mine):
             found[mine] = best(runs[lows[mine]], runs[highs[mine] - (1 << level)])
-    return found
+    answers: Numbers = found
+    return answers
