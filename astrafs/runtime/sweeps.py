@@ -19,14 +19,18 @@ import pyarrow as pa
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.script import Script, Step, Sweep, SweptCall
 from astrafs.builtins.aggregates import AGGREGATES
+from astrafs.diagnostics.codes import run as codes
+from astrafs.diagnostics.model import AstrafsError
 from astrafs.kernels import windows as kernels
 from astrafs.kernels.arrow_types import engine_type
 from astrafs.kernels.windows.bulk import Bulk
 from astrafs.plan import ir
 from astrafs.record import dataclass
+from astrafs.runtime import errors
 from astrafs.runtime.partitions import Partitions, in_order
 from astrafs.runtime.result import one
 from astrafs.runtime.session import Session
+from astrafs.values.errors import INT_OVERFLOW, ValueFailure
 
 Ints = npt.NDArray[np.int64]
 
@@ -51,7 +55,13 @@ class Swept:
 def execute(session: Session, step: Step | Sweep, doing: str, rows: int = ENOUGH) -> Swept | None:
     """Execute one step of a script; ``rows`` of a sweep go together. Returns what came of it."""
     if isinstance(step, Sweep):
-        table, found = sweep(session, step, doing, rows)
+        try:
+            table, found = sweep(session, step, doing, rows)
+        except ValueFailure as failure:
+            if failure.code == INT_OVERFLOW:  # in the words of the engine's own
+                title = "an integer does not fit 64 bits"
+                raise AstrafsError(codes.INT_OVERFLOW.nowhere(title)) from None
+            raise errors.translate(failure, doing) from None
         session.register(step.name, table)
         return found
     session.run(step.sql, doing)
