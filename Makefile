@@ -104,6 +104,7 @@ schemathesis: setup ## Send N= requests made from the OpenAPI document to a serv
 bench: setup ## Measure backfills and checks against alternatives in the same run.
 	@"$(BIN)/python" -m tests.bench.check_scale
 	@"$(BIN)/python" -m tests.bench.backfill_1m
+	@"$(BIN)/python" -m tests.bench.offline_w
 	@test -e features/flights/data/spine.parquet || "$(BIN)/python" features/flights/prepare.py
 	@"$(BIN)/python" -m tests.bench.flights_full
 
