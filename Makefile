@@ -105,6 +105,7 @@ bench: setup ## Measure backfills and checks against alternatives in the same ru
 	@"$(BIN)/python" -m tests.bench.check_scale
 	@"$(BIN)/python" -m tests.bench.backfill_1m
 	@"$(BIN)/python" -m tests.bench.online_stores
+	@"$(BIN)/python" -m tests.bench.offline_w
 	@test -e features/flights/data/spine.parquet || "$(BIN)/python" features/flights/prepare.py
 	@"$(BIN)/python" -m tests.bench.flights_full
 

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from astrafs.runtime.request import Request
 
 
+class EngineOption(StrEnum):
+    """Who evaluates windows."""
+
+    AUTO = "auto"
+    SQL = "sql"
+
+
 class OutputFormat(StrEnum):
     """File formats of results."""
 
@@ -151,6 +158,14 @@ def run(
         bool,
         typer.Option("--no-cache", help="Neither use nor keep columns that were computed before."),
     ] = False,
+    engine: Annotated[
+        EngineOption,
+        typer.Option("--engine", help="SQL alone, or kernels for windows where they are faster."),
+    ] = EngineOption.SQL,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say how windows were evaluated, and at what cost."),
+    ] = False,
     env: EnvOption = None,
 ) -> int:
     """Compute a view, or a dataset, over history.
@@ -180,9 +195,11 @@ def run(
     program = usable_program(compiled)
     if program is None:
         return console.exit_code(compiled.diagnostics)
+    from astrafs.cli.heap import keep_freed
     from astrafs.plan.find import find_view
     from astrafs.runtime.request import Request, find_dataset
 
+    keep_freed()
     dataset = find_dataset(program.plan, view) if view else None
     if any(one.name == view for one in program.plan.views):
         dataset = None
@@ -214,6 +231,7 @@ def run(
             quarantine=quarantine,
             cache=not no_cache and config.file is not None,
             partition_rows=partition_rows,
+            engine=engine.value,
         )
         return _dataset(program, place, request, output, form, began)
     chosen = pick_features(found, features)
@@ -236,9 +254,12 @@ def run(
             progress=drawn,
             cache=not no_cache and config.file is not None,
             partition_rows=partition_rows,
+            engine=engine.value,
         )
         done = to_file(program, place, request, output, None if form is None else str(form))
     console.write(_summary(done, spine, time.monotonic() - began))
+    if explain:
+        console.write("".join(f"  {line}\n" for line in ("plan", *done.plan)))
     return console.OK
 
 

@@ -30,6 +30,7 @@ class Emit(StrEnum):
     JSON = "json"
     SQL = "sql"
     FOOTPRINT = "footprint"
+    PHYSICAL = "physical"
 
 
 @console.command
@@ -57,7 +58,7 @@ def run(
     env: EnvOption = None,
 ) -> int:
     """Show what a project becomes: tree, plan, JSON, SQL, time footprints."""
-    if as_json and emit in (Emit.SQL, Emit.FOOTPRINT):
+    if as_json and emit in (Emit.SQL, Emit.FOOTPRINT, Emit.PHYSICAL):
         raise AstrafsError(
             codes.USAGE.nowhere(f"--json goes with `--emit plan` and `ast`, not `--emit {emit}`")
         )
@@ -98,6 +99,8 @@ def _emit(program: Program, emit: Emit, view: str, features: str) -> str:
     plan = program.plan
     if emit is Emit.SQL:
         return _sql(plan, view, features)
+    if emit is Emit.PHYSICAL:
+        return _physical(plan, view)
     if view:
         from astrafs.plan.find import find_view
         from astrafs.plan.prune import reachable, reachable_by_dataset
@@ -145,3 +148,16 @@ def _sql(plan: ir.Plan, view: str, features: str) -> str:
         script = compile_view(plan, one.name, outputs=pick_features(one, features), mode="spine")
         texts.append(render(script))
     return "\n".join(texts)
+
+
+def _physical(plan: ir.Plan, view: str) -> str:
+    """Return, per view, who evaluates each group of windows in a backfill, and why."""
+    from astrafs.backends.duckdb.compile import compile_view
+    from astrafs.plan.find import find_view
+
+    lines = []
+    for one in [find_view(plan, view)] if view else plan.views:
+        lines.append(f"view {one.name}")
+        groups = compile_view(plan, one.name, engine="auto").groups
+        lines += [f"  {group.text()}" for group in groups] or ["  no windows"]
+    return "\n".join(lines) + "\n"

@@ -21,7 +21,7 @@ from astrafs.plan import ir
 from astrafs.plan.contracts import expects_written
 from astrafs.plan.program import Program
 from astrafs.record import dataclass
-from astrafs.runtime import paths, result, spine
+from astrafs.runtime import paths, result, spine, sweeps
 from astrafs.runtime.blame import blame
 from astrafs.runtime.contracts import Quarantine, Quarantined, Rule, slug
 from astrafs.runtime.paths import InputFile
@@ -31,6 +31,7 @@ from astrafs.runtime.session import Session
 from astrafs.runtime.sources import SourceReader
 from astrafs.runtime.spine import SpineColumn
 from astrafs.runtime.spine_input import Spine, from_object, own_columns, read_spine
+from astrafs.runtime.sweeps import Swept
 from astrafs.source import Span
 from astrafs.typesys import TIMESTAMP, Type
 from astrafs.workspace import missing
@@ -61,6 +62,8 @@ class Answer:
     quarantined: tuple[Quarantined, ...]
     hashes: Mapping[Path, str] = field(default_factory=dict)
     reused: Reused | None = None
+    script: Script | None = None
+    swept: Sequence[Swept] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             asked.spine if asked is not None else None,
             asked.file if asked is not None else None,
             run.quarantined,
+            script=script,
+            swept=run.swept,
         )
 
 
@@ -148,6 +153,7 @@ class Run:
     quarantine: Quarantine | None
     readers: dict[str, SourceReader] = field(default_factory=dict)
     kernels: set[str] = field(default_factory=set)
+    swept: list[Swept] = field(default_factory=list)
 
     def read(self, script: Script) -> None:
         """Read the sources of ``script``, once a session: other scripts may need less of them."""
@@ -172,7 +178,8 @@ class Run:
 
     def execute(self, script: Script) -> list[str]:
         """Execute the steps of ``script``; return the relations that are left of them."""
-        return _run(self.session, script, self.readers, self.steps, feature_spans(self.program))
+        spans = feature_spans(self.program)
+        return _run(self.session, script, self.readers, self.steps, spans, self.swept)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
@@ -210,7 +217,9 @@ def view_script(plan: ir.Plan, job: Job, mode: Mode) -> Script:
     """Compile the view of ``job``; raises :class:`AstrafsError` where it needs a spine."""
     names = [one.name for one in job.view.outputs]
     try:
-        return compile_view(plan, job.view.name, outputs=names, mode=mode)
+        return compile_view(
+            plan, job.view.name, outputs=names, mode=mode, engine=job.request.engine
+        )
     except NoKnownKeysError:
         kind = "request" if job.entity.request else "entity"
         raise AstrafsError(
@@ -302,11 +311,12 @@ def _run(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
+    swept: list[Swept],
 ) -> list[str]:
     """Execute the script's steps; return what they leave. Rows that a check sets aside change what
     came before, so it starts again.
     """
-    while (left := _steps(session, script, readers, steps, spans)) is None:
+    while (left := _steps(session, script, readers, steps, spans, swept)) is None:
         steps.expect(len(script.steps) + 1)
     return left
 
@@ -317,6 +327,7 @@ def _steps(
     readers: Mapping[str, SourceReader],
     steps: Steps,
     spans: Mapping[str, Span],
+    swept: list[Swept],
 ) -> list[str] | None:
     """Execute the steps once; return the relations that are left, None where a check took rows out
     (all that the steps made is then gone).
@@ -326,17 +337,19 @@ def _steps(
         doing = step.comment.split("\n", 1)[0]
         steps.next(doing)
         try:
-            session.run(step.sql, f"computing {doing}")
+            found = sweeps.execute(session, step, f"computing {doing}")
         except AstrafsError as error:
             raise blame(session, step, error, spans) from None
         made.append(step.name)
-        for found in script.checks:
-            if found.after == step.name and _takes_out(session, found, readers):
+        if found is not None:
+            swept.append(found)
+        for check in script.checks:
+            if check.after == step.name and _takes_out(session, check, readers):
                 for name in made:
-                    session.run(f"DROP TABLE {ident(name)}", "starting again")
+                    sweeps.forget(session, script, name)
                 return None
         for name in (script.drops or {}).get(step.name, ()):
-            session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+            sweeps.forget(session, script, name)
             made.remove(name)
     return made
 

@@ -17,8 +17,10 @@ from astrafs.plan.program import Program
 from astrafs.record import dataclass
 from astrafs.runtime import atomic, output, paths, reuse
 from astrafs.runtime.answer import Answer, Place, Reused, compute
+from astrafs.runtime.aside import Aside
 from astrafs.runtime.contracts import Quarantined
 from astrafs.runtime.digest import TableDigest, digest_table
+from astrafs.runtime.explained import explained
 from astrafs.runtime.manifest import HashedInput, Manifest
 from astrafs.runtime.paths import InputFile
 from astrafs.runtime.recorded import Writer
@@ -40,6 +42,8 @@ class Report:
     schema: pa.Schema
     quarantined: tuple[Quarantined, ...]
     reused: Reused | None = None
+    plan: tuple[str, ...] = ()
+    """How windows were evaluated, in lines of text."""
 
 
 T = TypeVar("T")
@@ -107,10 +111,11 @@ def _written(
         with (
             atomic.refused(target),
             output.Writer(file.temporary, chosen, answer.schema) as writer,
+            Aside(writer.write) as aside,
         ):
             for batch in answer.batches:
+                aside.put(batch)
                 digest.update(batch)
-                writer.write(batch)
                 rows += batch.num_rows
         paths.check_unchanged(all_files(answer), place.root)
         written = paths.inspect(file.temporary.resolve(), file.temporary.resolve().parent)
@@ -144,6 +149,7 @@ def _written(
             schema=answer.schema,
             quarantined=answer.quarantined,
             reused=answer.reused,
+            plan=tuple(explained(answer)),
         )
     finally:
         file.discard()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from astrafs.backends.duckdb.names import ident
-from astrafs.backends.duckdb.script import Step
+from astrafs.backends.duckdb.script import Step, Sweep
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Label
 from astrafs.runtime.session import Session
@@ -24,7 +24,7 @@ _VALUE_ERRORS = (
 
 
 def blame(
-    session: Session, step: Step, error: AstrafsError, spans: Mapping[str, Span]
+    session: Session, step: Step | Sweep, error: AstrafsError, spans: Mapping[str, Span]
 ) -> AstrafsError:
     """Return ``error`` with the name and the place of what ``step`` could not compute, where that
     can be told. ``spans`` says where features were written.
@@ -34,7 +34,7 @@ def blame(
     """
     if error.diagnostics[0].code not in _VALUE_ERRORS:
         return error
-    body = step.sql.split("\n", 1)[1]
+    body = step.query
     try:
         names = [name for name, _ in session.columns(body, "finding the cause")]
     except AstrafsError:

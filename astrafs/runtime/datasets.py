@@ -223,7 +223,7 @@ def _computed(program: Program, place: Place, request: Request) -> Iterator[_Ans
     plan = program.plan
     dataset = _dataset(plan, request.view)
     as_of = check_as_of(request)
-    compiled = compile_dataset(plan, dataset.name)
+    compiled = compile_dataset(plan, dataset.name, request.engine)
     with loaded(program, place, compiled.script, as_of, request) as run:
         run.execute(compiled.script)
         run.steps.next("writing the result")

@@ -71,8 +71,9 @@ class Writer:
                     version="2.6",
                     data_page_version="1.0",
                     compression="zstd",
-                    compression_level=3,
-                    use_dictionary=True,
+                    compression_level=1,
+                    # Numbers that hardly repeat only grow by it, and take twice as long.
+                    use_dictionary=_repeating(schema),
                     write_statistics=True,
                     store_schema=True,
                     write_page_index=False,
@@ -114,6 +115,16 @@ class Writer:
         trace: TracebackType | None,
     ) -> None:
         self._inner.close()
+
+
+def _repeating(schema: pa.Schema) -> list[str] | bool:
+    """Return the columns of a file that are likely to repeat values: texts, wherever they stand."""
+    return [field.name for field in schema if _is_text(field.type)] or False
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    return any(test(kind) for test in tests)
 
 
 def _text_field(field: pa.Field) -> pa.Field:

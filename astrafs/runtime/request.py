@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
+from astrafs.backends.duckdb.script import Engine
 from astrafs.diagnostics.codes import internal as usage
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
@@ -27,7 +28,8 @@ class Request:
     """A backfill as asked for; the fields are those of ``Project.backfill``.
 
     With ``cache``, columns of earlier runs are used again and new ones kept in the project's
-    directory; ``partition_rows`` has a spine computed in parts of so many rows.
+    directory; ``partition_rows`` has a spine computed in parts of so many rows. ``engine`` says
+    whether kernels may evaluate windows.
     """
 
     view: str
@@ -47,6 +49,7 @@ class Request:
     progress: Progress | None = None
     cache: bool = False
     partition_rows: int | None = None
+    engine: Engine = "sql"
 
 
 @dataclass(frozen=True, slots=True)

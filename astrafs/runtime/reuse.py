@@ -32,7 +32,7 @@ from astrafs.plan.graph import closure, dependencies
 from astrafs.plan.program import Program
 from astrafs.plan.prune import reachable
 from astrafs.record import dataclass
-from astrafs.runtime import answer, paths, result
+from astrafs.runtime import answer, paths, result, sweeps
 from astrafs.runtime.answer import (
     Answer,
     Place,
@@ -99,6 +99,8 @@ def compute(program: Program, place: Place, job: Job) -> Iterator[Answer]:
             (),
             hashes,
             work.reused(),
+            script,
+            run.swept,
         )
         if store is not None:
             store.sweep()
@@ -341,8 +343,9 @@ class Work:
                 if self.store is not None:
                     self.store.write(self.keys[place], block.key, arrays[place])
             yield arrays
-        for name in (*left, "spine"):
-            session.run(f"DROP TABLE {ident(name)}", "freeing memory")
+        for name in left:
+            sweeps.forget(session, script, name)
+        session.run('DROP TABLE "spine"', "freeing memory")
 
     def _rows_of(self, group: _Group) -> str:
         """Return SQL for the spine's rows in the blocks of ``group``, numbered from 0."""

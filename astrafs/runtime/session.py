@@ -83,7 +83,7 @@ class Session:
         _check_limits(memory_limit, threads)
         self._thread = threading.get_ident()
         self._functions: list[str] = []
-        spill = Path(tempfile.mkdtemp(prefix="astrafs-run-"))
+        self.folder = spill = Path(tempfile.mkdtemp(prefix="astrafs-run-"))
         try:
             config = {**_CONFIG, "temp_directory": str(spill / "spill")}
             config["extension_directory"] = str(spill / "no-extensions")
@@ -125,6 +125,17 @@ class Session:
     def close(self) -> None:
         """Close the connection and remove everything it spilled; may be called twice."""
         self._release()
+
+    @property
+    def threads(self) -> int:
+        """How many threads the engine uses."""
+        return int(self.rows("SELECT current_setting('threads')", "starting the engine")[0][0])
+
+    @property
+    def budget(self) -> int:
+        """The bytes that may be held beside the engine: a quarter of what the engine may use."""
+        limit = self.rows("SELECT current_setting('memory_limit')", "starting the engine")[0][0]
+        return _bytes(limit) // 4
 
     def set_as_of(self, micros: int) -> None:
         """Set the knowledge cutoff K (microseconds), which statements read as
@@ -229,6 +240,13 @@ def _release(connection: duckdb.DuckDBPyConnection, functions: list[str], spill:
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _bytes(shown: str) -> int:
+    """Return a size as the engine shows it, such as ``18.6 GiB``, in bytes."""
+    number, unit = shown.split()
+    powers = {"bytes": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}
+    return int(float(number) * 1024 ** powers[unit])
 
 
 def _check_limits(memory_limit: str | None, threads: int | None) -> None:

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident, sql_type
-from astrafs.backends.duckdb.script import Script
+from astrafs.backends.duckdb.script import Engine, Script, Sweep
 from astrafs.diagnostics.model import AstrafsError
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
+from astrafs.runtime import sweeps
 from astrafs.runtime.result import from_engine
 from astrafs.runtime.session import Session
 from astrafs.typesys import Kind, Type
@@ -26,6 +27,7 @@ from tests.parity.engines import shuffled
 from tests.parity.model import Case, Data, Value, arrow_type, engine_type
 
 AS_OF = "getvariable('as_of')::BIGINT"
+TOGETHER = 16
 CHECK_FAILED = "AFS0937"
 """The only contract that a script itself can find broken: a stream's time before the row's own."""
 
@@ -38,17 +40,24 @@ class Direct:
         self._kernels: set[str] = set()
 
     def answers(
-        self, program: Program, case: Case, views: tuple[ir.View, ...], seed: int
+        self,
+        program: Program,
+        case: Case,
+        views: tuple[ir.View, ...],
+        seed: int,
+        engine: Engine = "sql",
     ) -> dict[str, Outcome]:
         """Return the outcome of every view.
 
         With the rows of sources and spines in an order of ``seed``.
         """
         self._session.set_as_of(case.as_of)
-        return {view.name: self._answer(program, case, view, seed) for view in views}
+        return {view.name: self._answer(program, case, view, seed, engine) for view in views}
 
-    def _answer(self, program: Program, case: Case, view: ir.View, seed: int) -> Outcome:
-        script = compile_view(program.plan, view.name)
+    def _answer(
+        self, program: Program, case: Case, view: ir.View, seed: int, engine: Engine
+    ) -> Outcome:
+        script = compile_view(program.plan, view.name, engine=engine)
         spine = engine_table(case.spines[view.name.rsplit(".", 1)[-1]])
         spine = spine.rename_columns([*spine.schema.names[:-1], "@t"])
         numbers = pa.array(range(spine.num_rows), pa.int64())
@@ -80,6 +89,9 @@ class Direct:
             return Failure(found.code.id, " ".join((found.title, *found.notes)))
         finally:
             self._session.run("ROLLBACK", "forgetting everything")
+            for step in script.steps:
+                if isinstance(step, Sweep):
+                    self._session.unregister(step.name)
 
     def _load(self, program: Program, case: Case, script: Script, seed: int) -> None:
         for source in program.plan.sources:
@@ -91,7 +103,8 @@ class Direct:
 
     def _run(self, script: Script, outputs: Sequence[tuple[str, Type]]) -> Outcome:
         for step in script.steps:
-            self._session.run(step.sql, step.name)
+            # Few rows together: so windows and questions meet the ends of ranges.
+            sweeps.execute(self._session, step, step.name, rows=TOGETHER)
             for check in script.checks:
                 if check.after == step.name and self._session.rows(check.sql, "checking"):
                     return Failure(CHECK_FAILED, check.rule)

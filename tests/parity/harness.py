@@ -22,6 +22,9 @@ from tests.parity.model import Case
 from tests.parity.shrink import shrink
 
 THREADS = (1, 2, 4)
+KERNELS_EVERY = 3
+"""Every so many seeds, the engine that leaves windows to kernels also answers."""
+
 STORED_EVERY = 8
 """Every so many seeds, the online engine also answers over a store that was fed row by row."""
 
@@ -104,6 +107,10 @@ def _runs(
     for place, threads in enumerate(order if not quick else order[:1]):
         found = direct.session(threads).answers(program, case, views, case.seed * 7 + place)
         yield f"{threads} threads, shuffled", found
+    if case.seed % KERNELS_EVERY == 0:
+        threads = order[-1]
+        found = direct.session(threads).answers(program, case, views, case.seed * 5, "auto")
+        yield f"kernels, {threads} threads", found
     yield "online", serving.answers(program, case, reference, views, stored=False)
     if case.seed % STORED_EVERY == 0:
         yield "online, stored", serving.answers(program, case, reference, views, stored=True)

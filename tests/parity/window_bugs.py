@@ -114,7 +114,7 @@ WINDOW_BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "request_stays",
-        _DUCKDB + "events.py",
+        _DUCKDB + "runs.py",
         """CASE WHEN "@own" + 1 < "@end" THEN""",
         """CASE WHEN "@own" + 2 < "@end" THEN 1 +""",
         "a request is seen by the next question too",

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from astrafs.backends.duckdb.builder import Builder
-from astrafs.backends.duckdb.events import Input, Questions, Runs, events_of, runs_of
+from astrafs.backends.duckdb.events import Input, Questions, events_of
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.pairs import (
     by_shape,
@@ -28,6 +28,9 @@ from astrafs.backends.duckdb.pairs import (
     gather,
     shown,
 )
+from astrafs.backends.duckdb.runs import Runs, runs_of
+from astrafs.backends.duckdb.sweeps import note, obstacle, swept
+from astrafs.backends.duckdb.vectors import as_lists, from_list
 from astrafs.builtins.spec import Class
 from astrafs.plan import ir
 from astrafs.record import dataclass
@@ -54,7 +57,15 @@ def aggregate(
         shared = (node.rows, node.keys, node.block_where, node.request)
         groups.setdefault(shared, []).append(node)
     answers: list[Answer] = []
-    for group in groups.values():
+    for nodes in groups.values():
+        obstacles = {node: obstacle(build, node) for node in nodes}
+        taken = [node for node in nodes if not obstacles[node]]
+        if taken:
+            answers.append(Answer(*swept(build, questions, taken, subject)))
+        group = [node for node in nodes if obstacles[node]]
+        if not group:
+            continue
+        note(build, group, "", obstacles[group[0]])
         events, inputs = events_of(build, questions, group, subject)
         windows: dict[ir.Window, list[Input]] = {}
         for entry in inputs:
@@ -237,7 +248,10 @@ def _blocks(
             picks, found = f'm."@m{place}"', f"{alias}.{ident(entry.values[0])}"
             if entry.aggregate.each:
                 picks, found = element_of(picks, found)
-            joins[alias] = f"LEFT JOIN {events} {alias} ON {alias}.{rank} = {picks}"
+            types = {entry.values[0]: entry.aggregate.args[0].type}
+            found = from_list(found, entry.aggregate.type)
+            rows = as_lists(events, types)
+            joins[alias] = f"LEFT JOIN {rows} {alias} ON {alias}.{rank} = {picks}"
             picked.append(f"{comment}  {found} AS {name}")
         else:
             picked.append(f'{comment}  m."@m{place}" AS {name}')

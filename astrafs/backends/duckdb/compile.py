@@ -18,7 +18,7 @@ from astrafs.backends.duckdb.features import evaluate, in_order
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.rows import AS_OF, row_relation
-from astrafs.backends.duckdb.script import Script
+from astrafs.backends.duckdb.script import Engine, Script
 from astrafs.deep import deeply
 from astrafs.plan import ir
 from astrafs.plan.prune import reachable
@@ -36,15 +36,21 @@ class NoKnownKeysError(Exception):
 
 
 def compile_view(
-    plan: ir.Plan, view: str, *, outputs: Sequence[str] | None = None, mode: Mode = "spine"
+    plan: ir.Plan,
+    view: str,
+    *,
+    outputs: Sequence[str] | None = None,
+    mode: Mode = "spine",
+    engine: Engine = "sql",
 ) -> Script:
     """Compile ``view`` (qualified name), or only its ``outputs``, in the order of the view.
 
     ``mode`` says where the questions come from: the relation ``spine`` that the session made;
-    every key known at the as-of time; or every known key at each time of ``grid_times``. Raises
+    every key known at the as-of time; or every known key at each time of ``grid_times``. With the
+    engine ``auto`` some steps are sweeps, which kernels take, and the script is no SQL. Raises
     KeyError for unknown names and :class:`NoKnownKeysError` where a view needs a spine.
     """
-    return deeply(lambda: _compile(plan, view, outputs, mode))
+    return deeply(lambda: _compile(plan, view, outputs, mode, engine))
 
 
 def compile_known_keys(plan: ir.Plan, view: str) -> Script:
@@ -62,10 +68,12 @@ def compile_known_keys(plan: ir.Plan, view: str) -> Script:
     return deeply(compiled)
 
 
-def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode) -> Script:
+def _compile(
+    plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode, engine: Engine
+) -> Script:
     chosen = _chosen(plan, view, outputs)
     pruned = reachable(replace(plan, views=(chosen,)), view)
-    build = Builder(pruned)
+    build = Builder(pruned, engine)
     entity = build.entities[chosen.entity]
     wanted = as_features(build, entity, chosen)
 
@@ -86,6 +94,7 @@ def _compile(plan: ir.Plan, view: str, outputs: Sequence[str] | None, mode: Mode
         "result",
         f'SELECT s."@row", {own}\n  {values}\nFROM {spine} s JOIN {answers}',
         f"view {view}: one row per row of the spine",
+        view=True,
     )
     return finished(build, result)
 
@@ -127,6 +136,7 @@ def finished(build: Builder, result: str, *others: str) -> Script:
         kernels=tuple(kernels),
         result=build.steps[-1].name,
         checks=tuple(build.checks),
+        groups=tuple(build.groups),
         drops=build.drops(result, *others),
     )
 

@@ -8,7 +8,7 @@ from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.lookups import attach, lookups_in
 from astrafs.backends.duckdb.names import ident
 from astrafs.backends.duckdb.rows import AS_OF, columns_of, row_relation
-from astrafs.backends.duckdb.script import Script
+from astrafs.backends.duckdb.script import Engine, Script
 from astrafs.deep import deeply
 from astrafs.plan import ir
 from astrafs.plan.prune import reachable_by_dataset
@@ -34,9 +34,9 @@ class DatasetScript:
     gap: str
 
 
-def compile_dataset(plan: ir.Plan, name: str) -> DatasetScript:
+def compile_dataset(plan: ir.Plan, name: str, engine: Engine = "sql") -> DatasetScript:
     """Compile the dataset called ``name`` (qualified); raises PlanError where there is none."""
-    return deeply(lambda: _compile(plan, name))
+    return deeply(lambda: _compile(plan, name, engine))
 
 
 def compile_spine(plan: ir.Plan, name: str) -> DatasetScript:
@@ -78,11 +78,11 @@ def _test(dataset: ir.Dataset) -> str:
     return "FALSE" if dataset.test_from is None else f's."@t" >= {dataset.test_from}'
 
 
-def _compile(plan: ir.Plan, name: str) -> DatasetScript:
+def _compile(plan: ir.Plan, name: str, engine: Engine) -> DatasetScript:
     pruned = reachable_by_dataset(plan, name)
     (dataset,) = pruned.datasets
     (view,) = pruned.views
-    build = Builder(pruned)
+    build = Builder(pruned, engine)
     entity = build.entities[view.entity]
     wanted = as_features(build, entity, view)
     spine, gap = _spine(build, dataset, entity)

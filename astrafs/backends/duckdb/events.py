@@ -1,4 +1,4 @@
-"""Events that bear on a set of questions, and the runs of questions that each event is seen by."""
+"""Questions in numbers, and the events that bear on them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,9 @@ from astrafs.backends.duckdb.lookups import attach, lookups_in
 from astrafs.backends.duckdb.names import ident, sql_type
 from astrafs.backends.duckdb.request_rows import request_rows
 from astrafs.backends.duckdb.rows import row_label, row_relation
-from astrafs.backends.duckdb.windows import (
-    VISIBLE,
-    Arrival,
-    active_interval,
-    candidates,
-    kept_per_question,
-    session_stretches,
-)
 from astrafs.builtins.aggregates import AGGREGATES
 from astrafs.builtins.spec import AggregateFunction, Class, Order
 from astrafs.plan import ir
-from astrafs.plan.text import window_text
 from astrafs.plan.tree import conditions, walk
 from astrafs.record import dataclass
 from astrafs.typesys import Kind, Type
@@ -126,26 +117,46 @@ class Input:
         return " AND ".join(tests)
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Per row in some question's window: ``"@kid"``, ``"@from"``, ``"@to"`` (null: to the last
-    question) and the inputs, as a relation, or as SQL for the one step that reads them.
-    """
-
-    relation: str
-    sql: str = ""
-
-    @property
-    def clause(self) -> str:
-        """The start of the WITH clause that makes the relation known, '' where it is a step's."""
-        return f"runs AS (\n{self.sql}),\n" if self.sql else ""
-
-
 def events_of(
     build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
 ) -> tuple[str, list[Input]]:
     """Make the event relation: rows of asked-for keys with ``"@kid"``, ``"@e"``, ``"@k"``,
     ``"@ord"`` and inputs.
+    """
+    rows, inputs, items, comment = _rows_of(build, questions, group, subject)
+    head, order = group[0], ""
+    own = ', r."@own"' if head.request else ""
+    if needs_order(inputs):
+        keys = "".join(f", r.{ident(name)}" for name in build.order(head.rows))
+        order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
+        inputs = [_ranked(entry, keys, items) for entry in inputs]
+    listed = "".join(f", {item}" for item in items)
+    until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
+    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{own}{order}{listed}\nFROM {rows} r'
+    return build.step(f"events {head.rows}", sql, comment), inputs
+
+
+def loose_events(
+    build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
+) -> tuple[str, list[Input], tuple[str, ...]]:
+    """Return a query of the rows of asked-for keys, ``"@kid"``, ``"@e"`` and inputs, in any order,
+    and the columns that order rows of one time, none where places do not matter.
+    """
+    rows, inputs, items, _ = _rows_of(build, questions, group, subject)
+    keys = build.order(group[0].rows) if needs_order(inputs) else ()
+    names = tuple(f"@by {name}" for name in keys)
+    items = [
+        f"r.{ident(key)} AS {ident(name)}" for key, name in zip(keys, names, strict=True)
+    ] + items
+    listed = "".join(f", {item}" for item in items)
+    return f'SELECT r."@kid", r."@e"{listed}\nFROM {rows} r', inputs, names
+
+
+def _rows_of(
+    build: Builder, questions: Questions, group: list[ir.Aggregate], subject: str
+) -> tuple[str, list[Input], list[str], str]:
+    """Return SQL for the rows of asked-for keys, the inputs, the items that select them from the
+    rows as ``r``, and a comment.
     """
     head = group[0]
     relation = row_relation(build, head.rows)
@@ -189,7 +200,7 @@ def events_of(
         for place in entry.row.summed
         if _has_floats(entry.aggregate.args[place].type)
     }
-    rows, own = layers.rows(f"({asked})"), ""
+    rows = layers.rows(f"({asked})")
     label = row_label(build, head.rows)
     if head.request:
         wanted = {
@@ -198,7 +209,7 @@ def events_of(
         }
         fields = questions.fields
         requests = request_rows(build, questions.relation, fields, head, wanted, comment)
-        rows, own = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})", ', r."@own"'
+        rows = f"(SELECT * FROM {rows}\nUNION ALL BY NAME\n{requests})"
         label = f"coalesce({label}, 'the request')"
     items = []
     for name in named.values():
@@ -206,15 +217,7 @@ def events_of(
         if name in limited:
             value = _within_limit(value, limited[name], f"' in {head.rows}, row with ' || {label}")
         items.append(f"{value} AS {ident(name)}")
-    order = ""
-    if _needs_order(inputs):
-        keys = "".join(f", r.{ident(name)}" for name in build.order(head.rows))
-        order = f', row_number() OVER (ORDER BY r."@e"{keys}) AS "@ord"'
-        inputs = [_ranked(entry, keys, items) for entry in inputs]
-    listed = "".join(f", {item}" for item in items)
-    until = ', r."@until"' if "@until" in build.hidden(head.rows) else ""
-    sql = f'SELECT r."@kid", r."@e", r."@k"{until}{own}{order}{listed}\nFROM {rows} r'
-    return build.step(f"events {head.rows}", sql, comment), inputs
+    return rows, inputs, items, comment
 
 
 def _asked_rows(
@@ -239,7 +242,8 @@ def _asked_rows(
     return f'SELECT r.*{rest}, k."@kid"\nFROM {layers.rows(relation)} r\n{join}{where}'
 
 
-def _needs_order(inputs: Sequence[Input]) -> bool:
+def needs_order(inputs: Sequence[Input]) -> bool:
+    """Whether the places of rows in (event time, key) order matter to any of them."""
     ordered = ir.LastWindow | ir.SinceWindow | ir.SessionWindow
     return any(
         "@ord" in entry.columns or isinstance(entry.aggregate.window, ordered) for entry in inputs
@@ -281,132 +285,3 @@ def _within_limit(value: str, type_: Type, place: str) -> str:
         f"CASE WHEN {value} IS NULL OR {size} < {SUM_LIMIT!r}::DOUBLE THEN {value} "
         f"ELSE error({message}) END"
     )
-
-
-def runs_of(
-    build: Builder,
-    questions: Questions,
-    events: str,
-    window: ir.Window,
-    inputs: Sequence[Input],
-    subject: str,
-    *,
-    shared: bool,
-) -> Runs:
-    """Find the runs of questions that have a row in ``window``. ``shared``: several steps
-    read them.
-    """
-    arrival = arrival_of(build, inputs[0].aggregate.rows)
-    cut = ident(inputs[0].cut)
-    interval = active_interval(window, arrival, cut)
-    carried = {'"@kid"', '"@from"'}
-    for entry in inputs:
-        carried |= {ident(column) for column in entry.columns}
-    listed = ", ".join(sorted(carried))
-    start = interval.start if interval else VISIBLE
-    rows = f'{events} WHERE "@own" IS NULL' if inputs[0].aggregate.request else events
-    begun = _begun(build, questions, rows, start, subject)
-    if interval is None and isinstance(window, ir.SessionWindow) and arrival.ordered:
-        sql = _stretches(questions, session_stretches(window, begun), carried - {'"@from"'})
-    elif interval is None:
-        rows = candidates(window, arrival, begun, cut)
-        sql = per_question(questions, rows, window, cut, carried - {'"@from"'})
-    elif interval.stop is None:
-        sql = f'SELECT {listed}, NULL::BIGINT AS "@to"\nFROM {begun}'
-    else:
-        outer = ", ".join(f"x.{name}" for name in sorted(carried))
-        sql = (
-            f'SELECT {outer}, b."@q" AS "@to"\n'
-            f'FROM (SELECT {listed}, {interval.stop} AS "@stop" FROM {begun}) x\n'
-            f"{_left(questions)}\n"
-            f'WHERE b."@q" IS NULL OR x."@from" < b."@q"'
-        )
-    if inputs[0].aggregate.request:
-        outer = ", ".join(sorted(carried - {'"@from"'}))
-        sql = (
-            f'{sql}\nUNION ALL BY NAME\nSELECT {outer}, "@own" AS "@from", '
-            f'CASE WHEN "@own" + 1 < "@end" THEN "@own" + 1 END AS "@to"\n'
-            f'FROM {events} JOIN {questions.keys} USING ("@kid")\nWHERE "@own" IS NOT NULL'
-        )
-    if not shared:
-        return Runs("runs", sql)
-    comment = f"{subject}: which questions have a row in {window_text(window)}"
-    return Runs(build.step("runs", sql, comment))
-
-
-def arrival_of(build: Builder, rows: str) -> Arrival:
-    """Say how the rows of a source, stream or union come to be seen."""
-    bases = build.bases(rows)
-    delays = {
-        base.knowledge.delay if isinstance(base.knowledge, ir.Delay) else None for base in bases
-    }
-    moved = False
-    while rows in build.streams:
-        moved = moved or build.streams[rows].time is not None
-        rows = build.streams[rows].base
-    # Rows that are moved are known at their new time, unless their delay is longer than the move.
-    alone = rows in build.sources and delays != {None} and not moved
-    ordered = delays == {0} or alone
-    revised = any(base.revisions for base in bases)
-    return Arrival(ordered and not revised, revised)
-
-
-def _entered(questions: Questions, start: str) -> str:
-    """Return SQL that joins to rows ``x`` the first question ``a`` from their column ``start`` on;
-    rows without any go.
-    """
-    on = f'x."@kid" = a."@kid" AND x.{ident(start)} <= a."@t"'
-    return f"ASOF JOIN {questions.moments} a ON {on}"
-
-
-def _left(questions: Questions) -> str:
-    """Return SQL that joins to rows ``x`` the first question ``b`` after their ``"@stop"``."""
-    return f'ASOF LEFT JOIN {questions.moments} b ON x."@kid" = b."@kid" AND x."@stop" < b."@t"'
-
-
-def _stretches(questions: Questions, stretches: str, carried: set[str]) -> str:
-    """Return SQL for the runs of rows that have a ``"@begin"`` and ``"@stop"``."""
-    listed = ", ".join(f"x.{name}" for name in sorted(carried))
-    return (
-        f'SELECT {listed}, a."@q" AS "@from", b."@q" AS "@to"\nFROM ({stretches}) x\n'
-        f"{_entered(questions, '@begin')}\n{_left(questions)}\n"
-        f'WHERE b."@q" IS NULL OR a."@q" < b."@q"'
-    )
-
-
-def per_question(
-    questions: Questions, rows: str, window: ir.Window, cut: str, carried: set[str]
-) -> str:
-    """Return SQL for runs of one question each, of the ``rows`` that are in ``window`` there.
-
-    Pairs every question with the rows that it may hold: for windows in which rows come and go.
-    """
-    listed = ", ".join(sorted(carried))
-    after = 'lead("@e", 1, "@t") OVER (PARTITION BY "@at" ORDER BY "@ord") AS "@next"'
-    return (
-        f"WITH spans AS (\n"
-        f'  SELECT x.*, k."@end", unnest(range(x."@from", coalesce(b."@q", k."@end"))) AS "@at"\n'
-        f'  FROM ({rows}) x JOIN {questions.keys} k USING ("@kid")\n'
-        f"  {_left(questions)}),\n"
-        f"seen AS (\n"
-        f'  SELECT s.*, q."@t" FROM spans s JOIN {questions.relation} q ON q."@q" = s."@at"),\n'
-        f"neighbours AS (\n  SELECT *, {after}\n  FROM seen)\n"
-        f'SELECT {listed}, "@at" AS "@from",\n'
-        f'  CASE WHEN "@at" + 1 < "@end" THEN "@at" + 1 END AS "@to"\n'
-        f"FROM neighbours\nQUALIFY {kept_per_question(window, cut)}"
-    )
-
-
-def _begun(build: Builder, questions: Questions, events: str, start: str, subject: str) -> str:
-    """Make the relation of events with ``"@from"``, the first question at or after ``start``;
-    shared by windows.
-    """
-    made = f"{events} from {start}"
-    if made not in build.made:
-        build.made[made] = build.step(
-            "begun",
-            f'SELECT x.*, a."@q" AS "@from"\nFROM (SELECT *, {start} AS "@start" FROM {events}) x\n'
-            f"{_entered(questions, '@start')}",
-            f"{subject}: the first question that sees each row",
-        )
-    return build.made[made]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from astrafs.backends.duckdb.aggregates import Answer, aggregate
+from astrafs.backends.duckdb.aggregates import aggregate
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.events import Questions
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.lookups import attach, lookups_in
-from astrafs.backends.duckdb.names import ident, sql_type
+from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.vectors import as_lists, from_list
 from astrafs.plan import ir
 from astrafs.plan.tree import walk
-from astrafs.typesys import Kind, Type
 
 _DEEPEST = 24
 """Layers of nested SELECTs in one step; deeper chains of features take several steps."""
@@ -51,9 +51,11 @@ def evaluate(
         numbered = number(build, entity, relation, match)
         joins, columns = [], []
         for place, answer in enumerate(aggregate(build, numbered, mine, entity.name)):
-            joins.append(f'LEFT JOIN {_with_lists(answer)} a{place} USING ("@q")')
+            types = {column: node.type for node, column in answer.columns.items()}
+            joins.append(f'LEFT JOIN {as_lists(answer.relation, types)} a{place} USING ("@q")')
             for node, column in answer.columns.items():
-                columns.append(_from_list(f"a{place}.{ident(column)}", column, node.type))
+                value = from_list(f"a{place}.{ident(column)}", node.type)
+                columns.append(f"{value} AS {ident(column)}")
                 leaves[node] = column
         if match:
             own, keys = 'q.* EXCLUDE ("@q", "@kid")', ""
@@ -65,6 +67,7 @@ def evaluate(
             f"SELECT {own}, {', '.join(columns)}\nFROM {numbered.relation} q\n{keys}"
             + "\n".join(joins),
             f"{entity.name}: all windows side by side",
+            view=not match and not lookups_in(exprs),
         )
 
     done: dict[ir.FeatureId, str] = {}
@@ -94,26 +97,6 @@ def evaluate(
                     leaves[node] = done[node.feature]
         remaining = [name for name in remaining if name not in ready]
     return relation, done
-
-
-def _with_lists(answer: Answer) -> str:
-    """Return the relation of an answer with its vectors as lists: the engine fails on some outer
-    joins of fixed-size arrays ("Cannot cast list with length 0 to array").
-    """
-    vectors = [
-        f"{ident(column)}::FLOAT[] AS {ident(column)}"
-        for node, column in answer.columns.items()
-        if node.type.kind is Kind.VECTOR
-    ]
-    if not vectors:
-        return answer.relation
-    return f"(SELECT * REPLACE ({', '.join(vectors)}) FROM {answer.relation})"
-
-
-def _from_list(value: str, column: str, type_: Type) -> str:
-    if type_.kind is not Kind.VECTOR:
-        return value
-    return f"CASE WHEN {value} IS NOT NULL THEN {value}::{sql_type(type_)} END AS {ident(column)}"
 
 
 def _features_read(expr: ir.Expr) -> set[ir.FeatureId]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from astrafs.backends.duckdb.builder import Builder
 from astrafs.backends.duckdb.layers import Layers
 from astrafs.backends.duckdb.names import ident
+from astrafs.backends.duckdb.vectors import as_lists, from_list
 from astrafs.plan import ir
 from astrafs.plan.tree import children, walk
 from astrafs.typesys import NULL
@@ -122,10 +123,11 @@ def _table_join(
     names: Mapping[Lookup, str],
 ) -> str:
     table = build.sources[group[0].table]
-    versions = table_versions(build, table)
+    types = {lookup.column: lookup.type for lookup in group}
+    versions = as_lists(table_versions(build, table), types)
     values = []
     for lookup in group:
-        value = f"v.{ident(lookup.column)}"
+        value = from_list(f"v.{ident(lookup.column)}", lookup.type)
         if lookup.max_age is not None:
             value = f'CASE WHEN v."@e" >= r."@when" - {lookup.max_age} THEN {value} END'
         values.append(f"{value} AS {ident(names[lookup])}")

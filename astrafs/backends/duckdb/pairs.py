@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from astrafs.backends.duckdb.builder import Builder
-from astrafs.backends.duckdb.events import Input, Questions, Runs, arrival_of
+from astrafs.backends.duckdb.events import Input, Questions
 from astrafs.backends.duckdb.names import ident, sql_type
+from astrafs.backends.duckdb.runs import Runs, arrival_of
 from astrafs.builtins.spec import Class, Order
 from astrafs.plan import ir
 from astrafs.plan.text import expression_text

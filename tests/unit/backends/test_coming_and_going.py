@@ -7,7 +7,8 @@ import random
 import duckdb
 import pytest
 
-from astrafs.backends.duckdb.events import Questions, per_question
+from astrafs.backends.duckdb.events import Questions
+from astrafs.backends.duckdb.runs import per_question
 from astrafs.backends.duckdb.windows import Arrival, candidates
 from astrafs.plan import ir
 from astrafs.typesys import BOOL
