@@ -54,10 +54,14 @@ wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 local seeded = false
 request = function()
-  if not seeded then math.randomseed(os.time() + tonumber(tostring({}):sub(8), 16) % 100000); seeded = true end
+  if not seeded then
+    math.randomseed(os.time() + tonumber(tostring({}):sub(8), 16) % 100000)
+    seeded = true
+  end
   local parts = {}
   for place = 1, size do parts[place] = '{"user_id":' .. math.random(0, users - 1) .. '}' end
-  return wrk.format(nil, nil, nil, '{"questions":[' .. table.concat(parts, ",") .. '],"at":"2026-06-01T00:00:00Z"}')
+  local asked = '{"questions":[' .. table.concat(parts, ",") .. '],"at":"2026-06-01T00:00:00Z"}'
+  return wrk.format(nil, nil, nil, asked)
 end
 """
 
@@ -78,7 +82,10 @@ listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print(listener.getsockname()[1], flush=True)
 app = Starlette(routes=[Route("/views/user", answer, methods=["POST"])])
-config = uvicorn.Config(app, http="httptools", loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False)
+config = uvicorn.Config(
+    app, http="httptools", loop="asyncio", ws="none", lifespan="off",
+    log_config=None, access_log=False,
+)
 uvicorn.Server(config).run(sockets=[listener])
 """
 
@@ -185,19 +192,23 @@ def main() -> int:
                 _fill(online, options.users, options.events)
             took = time.perf_counter() - started
             rows = options.users * options.events
-            print(
-                f"{name}: {rows:,} rows sent in {took:.1f} s, {rows / took:,.0f} rows/s", flush=True
-            )
+            say(f"{name}: {rows:,} rows sent in {took:.1f} s, {rows / took:,.0f} rows/s")
             failed += _measure(name, project, place, options, script)
-    print("no request failed" if not failed else f"{failed} requests failed")
+    say("no request failed" if not failed else f"{failed} requests failed")
     return 1 if failed else 0
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _places(folder: Path) -> Iterator[tuple[str, str]]:
     yield "SQLite", str(folder / "store")
     program = find_redis_server()
     if program is None:
-        print("Redis: redis-server is not installed")
+        say("Redis: redis-server is not installed")
         return
     directory = folder / "redis"
     directory.mkdir()
@@ -258,23 +269,21 @@ def _measure(
             thread.join()
             watcher.join()
             values = found.rate * size * (len(NAMES) + 3)
-            print(
+            say(
                 f"{name}, {size} per request, rows sent meanwhile: {found.rate:,.0f} requests/s, "
                 f"{values:,.0f} values/s, p50 {found.p50:.2f} ms, p99 {found.p99:.2f} ms, "
                 f"{found.failed + sender.failed} failed; {sender.rows:,} rows; {_flat(samples)}",
-                flush=True,
             )
             failed += found.failed + sender.failed
             alone = wrk(server.url, size, users, min(options.seconds, 10), script)
             failed += alone.failed
         with _bare(length) as url:
             bare = wrk(url, size, users, min(options.seconds, 10), script)
-        print(
+        say(
             f"{name}, {size} per request, nothing sent: {alone.rate:,.0f} requests/s, p50 "
             f"{alone.p50:.2f} ms, p99 {alone.p99:.2f} ms; a bare route with a constant of "
             f"{length:,} bytes {bare.rate:,.0f} requests/s, p50 {bare.p50:.2f} ms: ratio "
             f"{alone.rate / bare.rate:.2f}",
-            flush=True,
         )
     return failed
 

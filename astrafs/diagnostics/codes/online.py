@@ -40,9 +40,9 @@ ROW_CONFLICT = Code(
 BAD_QUESTION = Code(
     "AFS1020",
     "a question does not fit the view",
-    "A view is asked for a key of its entity, or with the fields of its request, by their names and "
-    "in their types; `view_schema` in Python and `GET /views/VIEW/schema` say which. A field of a "
-    "request that may be null can be left out; in a table of questions each has its column.",
+    "A view is asked for a key of its entity, or with the fields of its request, by their names "
+    "and in their types; `view_schema` in Python and `GET /views/VIEW/schema` say which. A field "
+    "of a request that may be null can be left out; in a table of questions each has its column.",
     runtime=True,
 )
 
@@ -93,9 +93,9 @@ STORE_BUSY = Code(
 STORE_UNREACHABLE = Code(
     "AFS1032",
     "the online store cannot be reached",
-    "The Redis server did not answer: it is not running, not at that address, or the connection was "
-    "lost. The next call connects anew. Of a write that was under way it is not known whether it "
-    "was kept, whole or not at all: send it again, rows that are there already count once.",
+    "The Redis server did not answer: it is not running, not at that address, or the connection "
+    "was lost. The next call connects anew. Of a write that was under way it is not known whether "
+    "it was kept, whole or not at all: send it again, rows that are there already count once.",
     runtime=True,
 )
 
@@ -152,18 +152,18 @@ BAD_ARROW = Code(
 NOT_LOADED = Code(
     "AFS1010",
     "the online store does not hold what the program needs",
-    "A store keeps, per group of rows and key, what the features of the program read, from the time "
-    "from which it was loaded. Features over other rows, keys, conditions or inputs need more: "
-    "`astrafs online load` reads what is missing from the sources, and nothing else.",
+    "A store keeps, per group of rows and key, what the features of the program read, from the "
+    "time from which it was loaded. Features over other rows, keys, conditions or inputs need "
+    "more: `astrafs online load` reads what is missing from the sources, and nothing else.",
     runtime=True,
 )
 
 BELOW_FLOOR = Code(
     "AFS1011",
     "the question is older than what the store keeps",
-    "Rows that no window can reach any more are dropped as time goes on. From then on only questions "
-    "at the store's floor or later have answers; `astrafs backfill` answers older ones from the "
-    "sources.",
+    "Rows that no window can reach any more are dropped as time goes on. From then on only "
+    "questions at the store's floor or later have answers; `astrafs backfill` answers older ones "
+    "from the sources.",
     runtime=True,
 )
 

@@ -17,7 +17,7 @@ from tests.parity.model import Case, Field
 from tests.parity.values import duration_text
 
 _UNLUCKY = {"AFS0503", "AFS0512", "AFS0513"}
-"""The view is given what the spine's row does not know yet, sees that row, or is given the label."""
+"""The view is given what the spine's row does not know yet or the label, or it sees that row."""
 
 
 def dataset(b: Builder) -> None:

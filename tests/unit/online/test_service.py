@@ -5,6 +5,7 @@ with a code.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ import astrafs
 from astrafs import AstrafsError
 from astrafs.online.engine import Engine
 from astrafs.online.layout import Layout
-from astrafs.online.manifest import change_manifest
+from astrafs.online.manifest import change_manifest, read_manifest
 from astrafs.online.served import restricted
 from astrafs.online.service import Online
 from astrafs.online.store import MemoryStore, Store
@@ -424,6 +425,9 @@ def test_what_the_project_says_is_forgotten_as_rows_come_in(
     store = open_store(tmp_path / "s", create=True)
     with Online(program, store, lambda: int(T.timestamp()) * 10**6, None, 2 * DAY) as online:
         assert online.ingest("orders", ORDERS).taken == 4
+        deadline = time.monotonic() + 60  # a thread beside drops what is old
+        while read_manifest(store).floor is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert code_of(lambda: online.get("user", 7, at="2026-01-01")) == "AFS1011"
         assert online.get("user", 7)["n_1d"] == 1
         with pytest.raises(ValueError, match="without a place"):
