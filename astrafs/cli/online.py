@@ -129,9 +129,11 @@ def _init(
     from astrafs.online.served import chosen_views, restricted
 
     views = chosen_views(program, names)
+    engine = Engine(restricted(program, views).plan)
+    if refused := Layout(engine).refusals():
+        raise AstrafsError(*refused)
     store = _opened(config, place, create=True)
     try:
-        engine = Engine(restricted(program, views).plan)
         layout = Layout(engine, read_manifest(store).groups)
         found = change_manifest(store, lambda now: now.of(layout, views))
         durability = store.durability()

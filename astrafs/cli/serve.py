@@ -188,6 +188,7 @@ class _Serve:
             open_store(self._place),
             self._settings,
             tokens=self._tokens,
+            history=self._config.history,
             remote=isinstance(self._place, str),
             debug=console.settings.debug,
         )

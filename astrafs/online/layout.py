@@ -161,7 +161,9 @@ class Layout:
                 found.append(
                     codes.PLACED_BY_FEATURE.nowhere(
                         f"the rows of {shown} belong to keys that a feature of another entity gives"
-                    ).help("take the key from a column of the row, or from a table")
+                    )
+                    .help("take the key from a column of the row, or from a table")
+                    .help("or make a store for other views: `astrafs online init --view VIEW`")
                 )
         return tuple(found)
 

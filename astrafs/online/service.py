@@ -90,6 +90,8 @@ class Online:
         """Serve the views of ``program`` that ``store`` was made for; all that can be served, where
         it does not say.
 
+        Raises :class:`AstrafsError` for views that cannot be served.
+
         ``clock`` gives the microseconds since 1970 in UTC. ``place`` is where the sources' files
         are, for :meth:`load`. What no question of the last ``history`` microseconds sees is dropped
         as rows come in.
@@ -105,6 +107,8 @@ class Online:
         self._program = restricted(program, self.views)
         self._engine = Engine(self._program.plan)
         self._layout = Layout(self._engine, manifest.groups)
+        if refused := self._layout.refusals():
+            raise AstrafsError(*refused)
         self._readiness = Readiness(self._layout)
         self._cache = SegmentCache()
         self.writer = Writer(self._layout, store)

@@ -43,18 +43,20 @@ class App:
         settings: Serving,
         *,
         tokens: Path | None = None,
+        history: int | None = None,
         remote: bool = False,
         clock: Callable[[], int] = now,
         stream: TextIO | None = None,
         debug: bool = False,
     ) -> None:
-        """Serve ``program`` from ``store``, which is ``remote`` if it is reached by a network.
+        """Serve ``program`` from ``store``, which is ``remote`` if it is reached by a network and
+        keeps what questions of the last ``history`` microseconds see (None: everything).
 
         Raises :class:`AstrafsError` where the store or the file of ``tokens`` cannot be used.
         """
         self.settings = settings
         self.tokens = None if tokens is None else Tokens(tokens)
-        self.online = Online(program, store, clock)
+        self.online = Online(program, store, clock, history=history)
         self.log = Log(stream or sys.stderr, settings.access_log)
         self.metrics = Metrics()
         self.work = Work(

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import astrafs
+from astrafs import AstrafsError
 from tests.unit.cli.conftest import Cli
 from tests.unit.online.shop import ORDERS, USERS, write_project
 
@@ -19,6 +21,20 @@ BAD: list[Any] = [
     {**ORDERS[0], "order_id": 101, "kind": "post"},
     {**ORDERS[0], "order_id": 102, "at": "2026-01-01T00:00:00"},
 ]
+
+
+BY_FEATURE = """
+entity Best { best: int }
+stream best from orders {
+  best: int = User[user_id].n_1d
+}
+features for Best from best {
+  ## Number.
+  n: int = count() over 7d
+}
+view best_vector for Best { n }
+"""
+"""A view whose rows belong to keys that a feature gives."""
 
 
 @pytest.fixture
@@ -167,6 +183,18 @@ class TestOnline:
         done = cli("online", "init", "--view", "usr", "--store", "others")
         assert (done.code, "did you mean" in done.err) == (2, True)
         assert not (made / "others").exists()
+
+    def test_views_that_cannot_be_served_are_refused(self, cli: Cli, made: Path) -> None:
+        with (made / "shop.afs").open("a") as program:
+            program.write(BY_FEATURE)
+        done = cli("online", "init", "--store", "others")
+        assert (done.code, "AFS1013" in done.err, "Best.n" in done.err) == (1, True, True)
+        assert not (made / "others").exists()
+        assert cli("online", "init", "--view", "pair", "--store", "others").code == 0
+        assert cli("get", "pair", "-k", "7", "-k", "s1", *AT, "--store", "others").code == 1
+        with pytest.raises(AstrafsError) as caught:
+            astrafs.load(made).open_online("unlimited", create=True)
+        assert [found.code.id for found in caught.value.diagnostics] == ["AFS1013"]
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

@@ -68,13 +68,25 @@ class Start:
         self._clients: list[TestClient] = []
 
     def __call__(
-        self, store: Store | None = None, tokens: Path | None = None, **settings: Any
+        self,
+        store: Store | None = None,
+        tokens: Path | None = None,
+        history: int | None = None,
+        **settings: Any,
     ) -> Running:
         """Start one with three users."""
         store = MemoryStore() if store is None else store
         logged, now = io.StringIO(), [instant(NOW, "now")]
         chosen = replace(Serving(access_log="json"), **settings)
-        app = App(self._program, store, chosen, tokens=tokens, clock=lambda: now[0], stream=logged)
+        app = App(
+            self._program,
+            store,
+            chosen,
+            tokens=tokens,
+            history=history,
+            clock=lambda: now[0],
+            stream=logged,
+        )
         for user in range(3):
             app.online.ingest("payments", payments(user))
         client = TestClient(

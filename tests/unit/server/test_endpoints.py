@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 
 from astrafs.diagnostics.codes import online as online_codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.online.manifest import read_manifest
 from astrafs.online.store import MemoryStore
 from astrafs.server.arrow import to_stream
 from tests.server_process import NOW, payments
@@ -92,6 +94,16 @@ def test_rows_are_taken_once(running: Running) -> None:
     again = running.client.post("/ingest/payments", json=[row])
     assert (again.status_code, again.json()) == (200, {**taken, "taken": 0, "repeated": 1})
     assert ask(running, {"question": {"user_id": 1}})[1]["answer"]["last_note"] == "fresh"
+
+
+def test_questions_reach_back_as_far_as_the_project_says(start: Start) -> None:
+    running = start(history=86_400_000_000)
+    deadline = time.monotonic() + 60  # a thread beside drops what is old
+    while read_manifest(running.store).floor is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    asked = {"question": {"user_id": 1}, "at": "2026-05-01T00:00:00Z"}
+    answer = running.client.post("/views/user", json=asked)
+    assert (answer.status_code // 100, answer.json()["code"]) == (4, "AFS1011")
 
 
 @pytest.mark.parametrize("form", ["lines", "arrow"])
