@@ -56,6 +56,8 @@ def _block(b: Builder, info: EntityInfo, rows: Rows, fields: list[Field]) -> lis
     known = [one for one in rows.columns if one.text in names or rows.name != rows.source]
     usable = {one.text for one in rows.columns}
     keys = [one.name for one in fields if one.type.kind in KEYS and one.name in usable]
+    if not keys:
+        return []
     by = rng.sample(keys, min(len(keys), rng.choice((1, 1, 2))))
     header = f"features for {info.name} from {rows.name} by {', '.join(by)}"
     uses = {info.name, rows.name}
