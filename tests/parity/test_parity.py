@@ -10,7 +10,7 @@ import pytest
 from tests.parity.coverage import required
 from tests.parity.harness import check, explain
 
-PROGRAMS = 2_000
+PROGRAMS = 1_200
 CHUNK = 20
 """Programs per test, so that the workers of pytest-xdist share them evenly."""
 

@@ -138,7 +138,14 @@ def test_verify_runs_a_dataset_again(bank: Path, cli: Cli) -> None:
     assert "input: pay.csv has changed (source bank.pay)" in found.out
     assert "equal train.parquet" in found.out
     assert "differs test.parquet" in found.out
-    program = PROGRAM.replace("test from 2026-01-04", "test from 2026-01-05")
-    (bank / "bank.afs").write_text(program, "utf-8")
-    assert "note: the dataset bank.training means something else" in cli("verify", "out").out
+    (bank / "pay.csv").write_text(ROWS, "utf-8")
+    later = PROGRAM.replace("test from 2026-01-04", "test from 2026-01-05")
+    (bank / "bank.afs").write_text(later, "utf-8")
+    found = cli("verify", "out")  # the split is that of the manifest
+    assert found.out == "equal train.parquet: 1 row\nequal test.parquet: 2 rows\n"
+    fewer = PROGRAM.replace("spine pay", "spine few") + "stream few from pay where id < 4\n"
+    (bank / "bank.afs").write_text(fewer, "utf-8")
+    found = cli("verify", "out")
+    assert "the rows or columns of the dataset bank.training mean something else" in found.out
+    assert "differs test.parquet" in found.out
     assert cli("verify", "out", "--spine", "pay.csv").code == 2

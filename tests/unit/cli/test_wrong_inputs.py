@@ -87,7 +87,7 @@ def test_codes_are_explained_for_programs_too(cli: Cli) -> None:
         ("check nowhere 2>&-", 2),
         ("fmt - <&-", 0),
         ("check nowhere 2>/dev/full", 2),
-        ("check >/dev/full", 2),
+        ("check >/dev/full", 1),
     ],
 )
 def test_closed_and_full_streams(line: str, code: int) -> None:

@@ -33,7 +33,7 @@ def _digest(text: str) -> str:
 
 
 def test_both_engines_give_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    swept = _backfill(folder, "--explain")
+    swept = _backfill(folder, "--engine", "auto", "--explain")
     assert "kernels  35 aggregates over 5 windows of main.events, 3 columns" in swept
     assert "at most 4,000 rows" in swept
     in_sql = _backfill(folder, "--engine", "sql", "--explain")
@@ -42,7 +42,7 @@ def test_both_engines_give_the_same(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert _digest(swept) == _digest(in_sql)
     monkeypatch.setattr(sweeps.execute, "__defaults__", (50,))
     monkeypatch.setattr("astrafs.runtime.session.Session.budget", 10_000)
-    in_files = _backfill(folder, "--explain")
+    in_files = _backfill(folder, "--engine", "auto", "--explain")
     assert "of it in files" in in_files
     assert _digest(in_files) == _digest(swept)
 
