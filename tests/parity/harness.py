@@ -80,7 +80,7 @@ def check_case(case: Case, *, quick: bool = False, sampled: bool = False) -> Rep
     expected = {view.name: reference.answer(view) for view in views}
     report.stopped = any(isinstance(one, Failure) for one in expected.values())
     # Views of one program differ in kind, so which one it is goes by what the seed is.
-    ours = views[case.seed % len(views) :][:1] if sampled else views
+    ours = views[case.seed % len(views) :][:1] if sampled and views else views
     for label, found in _runs(program, case, views, ours, reference, quick):
         report.runs += 1
         for view in (one for one in views if one.name in found):
