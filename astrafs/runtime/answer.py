@@ -16,7 +16,6 @@ from astrafs.backends.duckdb.script import Check, Script
 from astrafs.config import SourceOverride
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Label
-from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.contracts import expects_written
 from astrafs.plan.program import Program
@@ -152,15 +151,11 @@ class Run:
     inputs: Mapping[str, tuple[InputFile, ...]]
     quarantine: Quarantine | None
     readers: dict[str, SourceReader] = field(default_factory=dict)
-    kernels: set[str] = field(default_factory=set)
     swept: list[Swept] = field(default_factory=list)
 
     def read(self, script: Script) -> None:
         """Read the sources of ``script``, once a session: other scripts may need less of them."""
-        for name in sorted((KERNELS.keys() & script.kernels) - self.kernels):
-            kernel = KERNELS[name]  # a text of the program may look like one
-            self.session.add_function(name, kernel.run, kernel.params, kernel.result)
-            self.kernels.add(name)
+        self.session.prepare(script.kernels)
         for name, needed in script.inputs.items():
             if name in self.readers:
                 continue

@@ -8,11 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from astrafs.backends.duckdb.names import ident, sql_type
+from astrafs.kernels.arrow_types import engine_type
 from astrafs.plan import ir
-from astrafs.runtime.result import arrow_type
 from astrafs.runtime.session import Session
 from astrafs.runtime.sources import AS_OF
-from astrafs.typesys import Kind, Type
 
 _RAW = "inline rows"
 
@@ -46,14 +45,3 @@ def load_rows(session: Session, source: ir.Source, rows: Sequence[Mapping[str, A
         doing,
     )
     session.unregister(_RAW)
-
-
-def engine_type(type_: Type) -> pa.DataType:
-    """Return the Arrow type of values as scripts compute with them: times and dates are numbers."""
-    match type_.kind:
-        case Kind.TIMESTAMP | Kind.DATE | Kind.DURATION:
-            return pa.int64()
-        case Kind.KEY:
-            return engine_type(type_.parts[0])
-        case _:
-            return arrow_type(type_)

@@ -8,7 +8,6 @@ from typing import Any
 from astrafs.backends.duckdb.script import Check, Script
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError, Diagnostic, Label
-from astrafs.kernels.registry import KERNELS
 from astrafs.plan.program import Program
 from astrafs.runtime.blame import blame
 from astrafs.runtime.session import Session
@@ -16,27 +15,18 @@ from astrafs.source import Span
 
 
 class ScriptRunner:
-    """A session that runs scripts of one program; a kernel is registered when it is first used."""
+    """A session that runs scripts of one program."""
 
     def __init__(self, session: Session, program: Program) -> None:
         self.session = session
         self._program = program
-        self._kernels: set[str] = set()
         self._spans: Mapping[str, Span] = {
             str(feature): origin.name for feature, origin in program.features.items()
         }
 
-    def prepare(self, *kernels: str) -> None:
-        """Make kernels callable."""
-        for name in KERNELS.keys() & kernels:  # a text of the program may look like one
-            if name not in self._kernels:
-                kernel = KERNELS[name]
-                self.session.add_function(name, kernel.run, kernel.params, kernel.result)
-                self._kernels.add(name)
-
     def run(self, script: Script) -> None:
         """Execute the steps; raises :class:`AstrafsError` where one fails or a check finds rows."""
-        self.prepare(*script.kernels)
+        self.session.prepare(script.kernels)
         for step in script.steps:
             try:
                 self.session.run(step.sql, f"computing {step.comment.splitlines()[0]}")

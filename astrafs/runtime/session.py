@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +25,7 @@ import pyarrow as pa
 from astrafs.backends.duckdb.names import text
 from astrafs.diagnostics.codes import run as codes
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.kernels.registry import KERNELS
 from astrafs.runtime import errors
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
@@ -172,6 +173,14 @@ class Session:
                 side_effects=False,
             )
         self._functions.append(name)
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Make the kernels among ``names`` callable, each once; a text of a program may look like
+        one.
+        """
+        for name in sorted(KERNELS.keys() & set(names).difference(self._functions)):
+            kernel = KERNELS[name]
+            self.add_function(name, kernel.run, kernel.params, kernel.result)
 
     def run(self, sql: str, doing: str) -> None:
         """Execute one statement for its effect."""

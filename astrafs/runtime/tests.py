@@ -189,7 +189,7 @@ class _Machine:
         session.set_as_of(cutoff)
         numbers = pa.array(list(range(len(times))), pa.int64())
         session.register("spine", pa.table({"@row": numbers, "@t": pa.array(times, pa.int64())}))
-        self._runner.prepare(*script.kernels)  # a transaction would forget them again
+        self._runner.session.prepare(script.kernels)  # a transaction would forget them again
         # One transaction, never committed: cheaper than dropping every relation.
         session.run("BEGIN", "beginning")
         try:

@@ -14,6 +14,7 @@ from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident
 from astrafs.deep import deeper
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.kernels.arrow_types import engine_type
 from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.contracts import expects_written
@@ -24,7 +25,6 @@ from astrafs.record import dataclass
 from astrafs.reference.interpreter import Key
 from astrafs.reference.trace import Step, Tracer
 from astrafs.runtime.answer import Place, source_files
-from astrafs.runtime.inline import engine_type
 from astrafs.runtime.keyed import ALL_ROWS, KeyedInterpreter
 from astrafs.runtime.scripts import ScriptRunner, all_rows
 from astrafs.runtime.session import Session
@@ -63,7 +63,7 @@ def explain_value(
     paths = [file.path for _, found in files.values() for file in found]
     with Session(paths) as session:
         runner = ScriptRunner(session, program)
-        runner.prepare(*KERNELS)
+        runner.session.prepare(KERNELS)
         for narrow in plan.sources:
             _load(session, program, narrow, files[narrow.name], as_of)
         value = _by_duckdb(runner, plan, feature, keys, t)

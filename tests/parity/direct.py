@@ -15,7 +15,6 @@ from astrafs.backends.duckdb.compile import compile_view
 from astrafs.backends.duckdb.names import ident, sql_type
 from astrafs.backends.duckdb.script import Engine, Script, Sweep
 from astrafs.diagnostics.model import AstrafsError
-from astrafs.kernels.registry import KERNELS
 from astrafs.plan import ir
 from astrafs.plan.program import Program
 from astrafs.runtime import sweeps
@@ -37,7 +36,6 @@ class Direct:
 
     def __init__(self, threads: int) -> None:
         self._session = Session((), threads=threads)
-        self._kernels: set[str] = set()
 
     def answers(
         self,
@@ -78,7 +76,7 @@ class Direct:
     ) -> Outcome:
         """Return the ``columns`` of a script's result, in order."""
         self._session.set_as_of(case.as_of)
-        self._register(script)
+        self._session.prepare(script.kernels)
         # One transaction, never committed: cheaper than dropping every relation.
         self._session.run("BEGIN", "beginning")
         try:
@@ -120,13 +118,6 @@ class Direct:
             for column, (_, kind) in zip(table.columns, outputs, strict=True)
         ]
         return pa.table(columns, names=schema.names)
-
-    def _register(self, script: Script) -> None:
-        for name in script.kernels:
-            if name not in self._kernels:
-                row = KERNELS[name]
-                self._session.add_function(name, row.run, row.params, row.result)
-                self._kernels.add(name)
 
 
 @cache

@@ -13,34 +13,11 @@ import pytest
 from astrafs.backends.duckdb.names import literal
 from astrafs.builtins import registry
 from astrafs.diagnostics.model import AstrafsError
+from astrafs.kernels.arrow_types import engine_type
 from astrafs.kernels.registry import KERNELS
 from astrafs.runtime.session import Session
-from astrafs.typesys import Kind, Type
+from astrafs.typesys import Type
 from astrafs.values.errors import ValueFailure
-
-
-def arrow_type(type_: Type) -> pa.DataType:
-    match type_.kind:
-        case Kind.FLOAT:
-            return pa.float64()
-        case Kind.DECIMAL:
-            return pa.decimal128(type_.precision, type_.scale)
-        case Kind.BOOL:
-            return pa.bool_()
-        case Kind.STRING | Kind.ENUM:
-            return pa.string()
-        case Kind.BYTES:
-            return pa.binary()
-        case Kind.KEY:
-            return arrow_type(type_.parts[0])
-        case Kind.LIST:
-            return pa.list_(arrow_type(type_.parts[0]))
-        case Kind.MAP:
-            return pa.map_(arrow_type(type_.parts[0]), arrow_type(type_.parts[1]))
-        case Kind.VECTOR:
-            return pa.list_(pa.float32(), type_.precision)
-        case _:
-            return pa.int64()
 
 
 def bits(value: Any) -> Any:
@@ -78,7 +55,7 @@ class Engine:
             if constant is not None:
                 args.append(literal(constant, type_))
                 continue
-            columns[f"c{place}"] = pa.array([row[place] for row in rows], arrow_type(type_))
+            columns[f"c{place}"] = pa.array([row[place] for row in rows], engine_type(type_))
             args.append(f"c{place}")
         text = registry.sql_text(name, tuple(args), tuple(types), result)
         self._session.register("given", pa.table(columns))
